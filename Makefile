@@ -1,0 +1,75 @@
+# The front door: every command installs what it needs the first time.
+# Choices: PYTHON=python3.12  VENV=/other/disk/venv  HAVE_UV=no  PORT=8001  PHYSNN_DATA=/folder/with/MNIST
+
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 8000
+PY := $(VENV)/bin/python
+# Asked to run, not looked up: a version manager's shim may be there and fail.
+HAVE_UV := $(shell uv --version >/dev/null 2>&1 && echo yes || echo no)
+CODE := physnn tests book
+
+export JUPYTER_PREFER_ENV_PATH = 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help book test notebooks lint serve check-site results lock clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+book: $(VENV)/.done ## Execute the notebooks and build the book: _build/html/index.html
+	$(PY) -m book.tools.build
+
+test: $(VENV)/.done ## Run the tests
+	$(PY) -m pytest -q
+
+notebooks: $(VENV)/.done ## Write the .ipynb pairs from the .md sources
+	$(PY) -m book.tools.pairs
+
+lint: $(VENV)/.done ## Check style, notebook pairs, workflows and the citation file
+	$(PY) -m ruff check $(CODE) notebooks
+	$(PY) -m ruff format --check $(CODE) notebooks
+	$(PY) -m book.tools.pairs --check
+	$(VENV)/bin/zizmor --quiet --offline .github/workflows
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+
+serve: ## Serve the built book on 127.0.0.1
+	@test -e _build/html/index.html || { echo "there is no book yet: run make book" >&2; exit 1; }
+	@echo "The book is at http://127.0.0.1:$(PORT)/ (stop with Ctrl-C)"
+	@$(PY) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+check-site: $(VENV)/.done ## Read the built book in Chromium, page by page
+	PHYSNN_HTML=_build/html $(PY) -m pytest -q tests/test_site.py
+
+results: $(VENV)/.done ## Run the recorded studies again (long)
+	MPLBACKEND=Agg $(PY) -m physnn.lab.studies
+
+lock: ## Choose the newest versions that fit pyproject.toml (needs uv)
+	uv pip compile -q --universal --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --all-extras pyproject.toml -o requirements.lock
+
+clean: ## Delete everything generated but the environment
+	rm -rf _build .pytest_cache .ruff_cache
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# .begun marks a set-up in progress. Finding it here means that one was interrupted: nothing in the
+# environment can be trusted, so it starts from nothing. Renamed last, it keeps the time of the start:
+# a lock that changes meanwhile is newer.
+$(VENV)/.done: requirements.lock pyproject.toml
+	@command -v "$(PYTHON)" >/dev/null || { echo "cannot set up $(VENV): there is no $(PYTHON); install Python 3.11 or newer, or name one: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -m book.tools.preflight --venv "$(VENV)" $(if $(filter yes,$(HAVE_UV)),--with-uv)
+	@echo "setting up $(VENV) with $(if $(filter yes,$(HAVE_UV)),uv,pip): about 6 GB, one to five minutes the first time"
+	@if [ -e $(VENV)/.begun ]; then find $(VENV) -mindepth 1 -maxdepth 1 ! -name .begun -exec rm -rf {} +; fi
+	@mkdir -p $(VENV) && touch $(VENV)/.begun && rm -f $(VENV)/.done
+ifeq ($(HAVE_UV),yes)
+	uv venv -q --allow-existing --python "$(PYTHON)" $(VENV)
+	uv pip install -q --python $(PY) --require-hashes -r requirements.lock
+	uv pip install -q --python $(PY) --no-deps -e .
+else
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install -q --require-hashes -r requirements.lock
+	$(PY) -m pip install -q --no-deps -e .
+endif
+	@mv $(VENV)/.begun $(VENV)/.done

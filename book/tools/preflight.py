@@ -1,0 +1,95 @@
+"""Say what this machine lacks for the set-up, before anything is downloaded.
+
+It runs on the Python that is there, however old, so it uses the standard library and no syntax
+newer than Python 3.6. Run by ``make``; by hand: ``python3 -m book.tools.preflight --venv .venv``.
+"""
+
+import argparse
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+
+OLDEST = (3, 11)
+NEEDED_GB = 6.0
+
+
+def problems(version, has_venv, free_gb, venv_state):
+    """List what is missing, each with what to do; an empty list means go ahead.
+
+    ``venv_state`` is "ours" (made by make, complete or not), "none" or "foreign".
+    """
+    found = []
+    if tuple(version[:2]) < OLDEST:
+        newer = newer_python()
+        advice = "install a newer one and name it: make PYTHON=/path/to/python3.11 book"
+        if newer:
+            advice = "found a newer one here: make PYTHON={} book".format(newer)
+        found.append(
+            "Python {}.{} is too old: physnn needs {}.{} or newer; {}".format(version[0], version[1], *OLDEST, advice)
+        )
+    if not has_venv:
+        found.append(
+            "this Python cannot make virtual environments (module venv or ensurepip is missing); "
+            "on Debian and Ubuntu: apt-get install python3-venv; or install uv, which needs neither"
+        )
+    if free_gb is not None and free_gb < NEEDED_GB:
+        found.append(
+            "only {:.1f} GB are free for the environment, it needs {:.0f} GB (PyTorch is large); "
+            "free some, or put it on another disk: make VENV=/path/on/another/disk book".format(free_gb, NEEDED_GB)
+        )
+    if venv_state == "foreign":
+        found.append(
+            "the environment's folder exists and was not made by make, so it is left alone; "
+            "delete it, or choose another: make VENV=.venv-physnn book"
+        )
+    return found
+
+
+def newer_python():
+    """Name a Python on PATH that is new enough and really starts, or None."""
+    for minor in (14, 13, 12, 11):
+        name = "python3.{}".format(minor)
+        if shutil.which(name) and subprocess.call([name, "-c", ""], stderr=subprocess.DEVNULL) == 0:
+            return name
+    return None
+
+
+def state(venv):
+    """Tell whose folder ``venv`` is: "ours", "foreign" or "none"."""
+    if any(os.path.exists(os.path.join(venv, mark)) for mark in (".done", ".begun")):
+        return "ours"
+    return "foreign" if os.path.isdir(venv) and os.listdir(venv) else "none"
+
+
+def free_gigabytes(venv):
+    """Free space on the disk that will hold ``venv``; what an interrupted set-up left there counts as free."""
+    folder = os.path.abspath(venv)
+    while not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    here = (os.path.join(top, name) for top, _, names in os.walk(venv) for name in names)
+    return (shutil.disk_usage(folder).free + sum(os.lstat(path).st_size for path in here)) / 1e9
+
+
+def main(arguments=None):
+    """Print every problem to stderr; return 1 if there is one."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--venv", required=True, help="the environment's folder")
+    parser.add_argument("--with-uv", action="store_true", help="uv makes the environment, so venv is not needed")
+    options = parser.parse_args(arguments)
+    has_venv = all(importlib.util.find_spec(name) is not None for name in ("venv", "ensurepip"))
+    installed = os.path.exists(os.path.join(options.venv, ".done"))
+    found = problems(
+        sys.version_info,
+        options.with_uv or has_venv,
+        None if installed else free_gigabytes(options.venv),
+        state(options.venv),
+    )
+    for problem in found:
+        sys.stderr.write("cannot set up {}: {}\n".format(options.venv, problem))
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

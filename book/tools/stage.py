@@ -1,0 +1,53 @@
+"""Lay out the folder Sphinx reads: the prose pages as they are, the notebooks as executed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+import nbformat
+from sphinx_external_toc.parsing import parse_toc_yaml
+
+from book.tools.project import BookError, Project
+
+# matplotlib's animations ask a foreign host for an icon font; the theme's own icons serve as well
+ICON_LINK = re.compile(r"<link[^>]*font-awesome[^>]*>\s*", re.IGNORECASE)
+
+
+def pages(project: Project) -> list[str]:
+    """List the pages of ``_toc.yml``, and insist that every notebook is one of them.
+
+    Raises:
+        BookError: a notebook is missing from the table of contents, or a page has no source.
+    """
+    listed = list(parse_toc_yaml(project.root / "_toc.yml"))
+    for source in project.sources:
+        if f"notebooks/{source.stem}" not in listed:
+            raise BookError(f"notebooks/{source.name} is not in _toc.yml: add `- file: notebooks/{source.stem}`")
+    for page in listed:
+        if not (project.root / f"{page}.md").exists():
+            raise BookError(f"_toc.yml lists {page}, but there is no {page}.md: write it or take the line out")
+    return listed
+
+
+def stage(project: Project) -> None:
+    """Fill ``project.stage`` from nothing, so that nothing stale survives in it."""
+    shutil.rmtree(project.stage, ignore_errors=True)
+    left_out = shutil.ignore_patterns("tools", "__pycache__", ".ipynb_checkpoints")
+    shutil.copytree(project.root / "book", project.stage / "book", ignore=left_out)
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy2(project.root / name, project.stage / name)
+    (project.stage / "notebooks").mkdir()
+    for source in project.sources:
+        notebook = nbformat.read(project.executed / f"{source.stem}.ipynb", as_version=4)
+        for cell in notebook.cells:
+            _tidy(cell)
+        nbformat.write(notebook, project.stage / "notebooks" / f"{source.stem}.ipynb")
+
+
+def _tidy(cell: nbformat.NotebookNode) -> None:
+    if "injected-parameters" in cell.metadata.get("tags", []):
+        cell.metadata.tags.append("remove-cell")
+    for output in cell.get("outputs", []):
+        if "text/html" in output.get("data", {}):
+            output.data["text/html"] = ICON_LINK.sub("", output.data["text/html"])
