@@ -1,0 +1,29 @@
+"""The networks that the chapters compare."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from torch import nn
+
+
+def network(widths: Sequence[int], layer: Callable[[int, int], nn.Module]) -> nn.Sequential:
+    """Stack ``layer(width, next_width)`` with rectifiers between, behind a flattening of the images.
+
+    Args:
+        widths: sizes from the pixels to the classes; two of them make a single layer.
+        layer: makes one layer from its input and output size, e.g. ``torch.nn.Linear``.
+
+    Raises:
+        ValueError: fewer than two widths.
+    """
+    if len(widths) < 2:
+        raise ValueError(f"a network needs at least an input and an output width, got {list(widths)}")
+    modules: list[nn.Module] = [nn.Flatten()]
+    for size, next_size in pairwise(widths):
+        modules += [layer(size, next_size), nn.ReLU()]
+    return nn.Sequential(*modules[:-1])
+
+
+def parameter_count(model: nn.Module) -> int:
+    """Return the number of trainable scalars."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)

@@ -1,0 +1,65 @@
+"""Where a number comes from: commit, package, parameters, data, versions, machine, duration."""
+
+import datetime
+import hashlib
+import platform
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+import physnn
+
+PACKAGE = Path(physnn.__file__).parent
+_START = time.perf_counter()
+
+
+def source_digest() -> str:
+    """Return the SHA-256 of the package's Python files, in order of their names."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def commit() -> str:
+    """Return the commit of the checkout that the package runs from, or "" where it runs from an installation."""
+    if not (PACKAGE.parent / ".git").exists():
+        return ""
+    git = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=PACKAGE, capture_output=True, text=True)
+    return git.stdout.strip()
+
+
+def environment() -> dict[str, str]:
+    """Return what a reader needs to judge a number: commit, versions, source digest, Python, device and date."""
+    return {
+        "commit": commit(),
+        "physnn": physnn.__version__,
+        "source": source_digest(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {platform.machine()}",
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+    }
+
+
+def provenance(parameters: Mapping[str, object], data: str) -> None:
+    """Show the provenance line that closes a chapter.
+
+    Args:
+        parameters: the values the chapter ran with.
+        data: what the data were, from ``Dataset.describe``.
+    """
+    from IPython.display import Markdown, display
+
+    made = environment()
+    values = ", ".join(f"{name} = {value}" for name, value in parameters.items())
+    version = f"physnn {made['physnn']}" + (f", commit {made['commit']}" if made["commit"] else "")
+    seconds = time.perf_counter() - _START
+    line = (
+        f"{version}, source {made['source'][:12]} · {values} · {data} · torch {made['torch']}, "
+        f"Python {made['python']}, {made['device']} · {made['date']}, {seconds:.0f} s"
+    )
+    display(Markdown(f"*Made by:* {line}"))
