@@ -76,7 +76,7 @@ class Study:
 
     def run(self, workers: int | None = None) -> None:
         """Run every replica that has no result yet, and record the table."""
-        start = time.time()
+        start, made_by = time.time(), environment()
         parts = Path("_build") / "studies" / f"{self.name}-{self.digest[:12]}"
         parts.mkdir(parents=True, exist_ok=True)
         arms, tuning, final = self.design["arms"], self.design["tuning"], self.design["final"]
@@ -91,7 +91,7 @@ class Study:
             "design": self.digest,
             "table": hashlib.sha256((self.folder / "table.csv").read_bytes()).hexdigest(),
             "data": data.load(self.design["data"]).checksum,
-            **environment(),
+            **made_by,
             "seconds_of_training": round(float(rows.groupby(["phase", "arm", "lr", "seed"]).seconds.max().sum())),
             "seconds_of_this_run": round(time.time() - start),
         }
