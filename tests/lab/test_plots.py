@@ -94,7 +94,9 @@ def test_svg_swaps_every_token_and_nothing_else(history):
     embedded, drawn = text.split("</style>", 1)[0], text.split("</style>", 1)[1]
     used = set(re.findall(r"(?:fill|stroke): (#[0-9a-f]{6})", drawn))
     assert {COLORS["proposal"], COLORS["baseline"], COLORS["paper"]} <= used
-    assert used <= {token.light for token in TOKENS.values()}, "a colour outside the palette stays light on the dark page"
+    assert used <= {token.light for token in TOKENS.values()}, (
+        "a colour outside the palette stays light on the dark page"
+    )
     for color in used:
         assert f'[style*="fill: {color}"]' in embedded and f'[style*="stroke: {color}"]' in embedded
     assert "<text" not in text, "letters must be outlines: an image cannot load the page's fonts"
@@ -149,7 +151,9 @@ def test_arms_of_one_role_share_the_colour_and_differ_by_dashes(history):
 def test_intervals_draw_every_seed_and_the_given_interval(history):
     last = history[history.epoch == 4]
     summary = pd.DataFrame({"mean": [6.0, 5.0], "low": [5.5, 4.0], "high": [6.5, 6.0]}, index=["CE", "proposal"])
-    fig, ax = plots.intervals(last, summary, roles={"CE": "baseline"}, references={"the post": 5.0, "also the post": 5.1})
+    fig, ax = plots.intervals(
+        last, summary, roles={"CE": "baseline"}, references={"the post": 5.0, "also the post": 5.1}
+    )
     assert [label.get_text() for label in ax.get_yticklabels()] == ["CE", "proposal"]
     np.testing.assert_array_equal(np.sort(ax.collections[0].get_offsets()[:, 0]), [5, 6, 7])
     np.testing.assert_array_equal(ax.lines[0].get_xdata(), [5.5, 6.5])
