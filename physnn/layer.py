@@ -99,9 +99,9 @@ class DynamicLinear(nn.Module):
             if self.position_kind == "ones":
                 self.position.fill_(1)
             elif self.position_kind == "permuted":
-                torch.randperm(self.in_features, out=self.position)
+                self.position.copy_(torch.randperm(self.in_features))
             else:
-                torch.arange(self.in_features, out=self.position)
+                self.position.copy_(torch.arange(self.in_features))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``x`` of shape (\\*, in_features) to shape (\\*, out_features)."""
@@ -173,7 +173,7 @@ def dynamic_linear(
     gate: str | float = "input",
     bias: Tensor | None = None,
 ) -> Tensor:
-    r"""Apply :math:`W_0[(a \cosh 5\beta + \tau \sinh 5\beta) \odot x] + b` with :math:`\tau = t\,\sigma(\operatorname{mean} x)`.
+    r"""Apply the map of :class:`DynamicLinear`, :math:`W_0[(a \cosh 5\beta + \tau(x) \sinh 5\beta) \odot x] + b`.
 
     Args:
         x: inputs, shape (\*, n).

@@ -158,10 +158,9 @@ class Langevin(Optimizer):
 def _single_tensor_langevin(params, grads, velocities, noise, *, lr, damping, noise_std, weight_decay) -> None:
     """Update one tensor after the other: the readable form."""
     for i, (theta, g, v) in enumerate(zip(params, grads, velocities, strict=True)):
-        v.mul_(1 - damping)
-        v.add_(g, alpha=-lr)
         if weight_decay:
-            v.add_(theta, alpha=-lr * weight_decay)
+            g = g.add(theta, alpha=weight_decay)
+        v.mul_(1 - damping).add_(g, alpha=-lr)
         if noise is not None:
             v.add_(noise[i], alpha=noise_std)
         theta.add_(v)
@@ -169,10 +168,10 @@ def _single_tensor_langevin(params, grads, velocities, noise, *, lr, damping, no
 
 def _multi_tensor_langevin(params, grads, velocities, noise, *, lr, damping, noise_std, weight_decay) -> None:
     """Update all tensors of one device and type at once: the same numbers, fewer calls."""
+    if weight_decay:
+        grads = torch._foreach_add(grads, params, alpha=weight_decay)
     torch._foreach_mul_(velocities, 1 - damping)
     torch._foreach_add_(velocities, grads, alpha=-lr)
-    if weight_decay:
-        torch._foreach_add_(velocities, params, alpha=-lr * weight_decay)
     if noise is not None:
         torch._foreach_add_(velocities, noise, alpha=noise_std)
     torch._foreach_add_(params, velocities)

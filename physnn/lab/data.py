@@ -3,6 +3,7 @@
 import hashlib
 import os
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -165,4 +166,4 @@ def _digits() -> list[tuple[Tensor, Tensor]]:
     images = torch.from_numpy(bunch.images).to(torch.uint8)[order]
     labels = torch.from_numpy(bunch.target).long()[order]
     bounds = (0, 1197, 1497, 1797)
-    return [(images[a:b], labels[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [(images[a:b], labels[a:b]) for a, b in pairwise(bounds)]

@@ -135,14 +135,14 @@ def train_replica(design: dict, phase: str, arm: str, lr: float, seed: int) -> p
 
 def make_arm(arm: dict, lr: float) -> tuple[nn.Module, nn.Module, torch.optim.Optimizer]:
     """Build network, loss and optimizer of an arm of a design, from torch's global seed."""
-    layer = {"experimental": functools.partial(ExperimentalLayer, beta_init=BETA_INIT), "linear": nn.Linear}[arm["layer"]]
-    loss = {"ginzburg-landau": GinzburgLandauLoss(), "cross-entropy": F.cross_entropy, "squared-error": squared_error}
-    model = network(arm["widths"], layer)
+    layers = {"experimental": functools.partial(ExperimentalLayer, beta_init=BETA_INIT), "linear": nn.Linear}
+    losses = {"ginzburg-landau": GinzburgLandauLoss(), "cross-entropy": F.cross_entropy, "squared-error": squared_error}
+    model = network(arm["widths"], layers[arm["layer"]])
     if arm["optimizer"] == "langevin":
         optimizer = Langevin(model.parameters(), lr, damping=DAMPING, temperature=arm["temperature"])
     else:
         optimizer = torch.optim.SGD(model.parameters(), lr, momentum=1 - DAMPING)
-    return model, loss[arm["loss"]], optimizer
+    return model, losses[arm["loss"]], optimizer
 
 
 def squared_error(phi: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
