@@ -77,13 +77,14 @@ def _sweep(project: Project) -> None:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Keep a second build out of ``folder``; the system lifts the lock when this process ends, however it ends."""
+    """Let one build at a time into ``folder``; the system lifts the lock when a build ends, however it ends."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ".lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BookError(f"another build is at work in {folder}: wait for it, or choose another --out") from None
+            print(f"waiting for another build in {folder}", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 

@@ -28,8 +28,8 @@ def failure(name: str, notebook: NotebookNode) -> str | None:
 
 def unfinished(name: str, notebook: NotebookNode, error: BaseException) -> str:
     """Describe the cell that ran when the kernel was lost."""
-    for index, cell in enumerate(notebook.cells):
-        if cell.cell_type == "code" and cell.metadata.get("papermill", {}).get("status") == "running":
+    for index, cell in reversed(list(enumerate(notebook.cells))):
+        if cell.cell_type == "code" and cell.metadata.get("papermill", {}).get("start_time"):
             return describe(name, index, cell, "did not finish", f"{type(error).__name__}: {error}")
     return f"notebook {name} could not be executed\n{type(error).__name__}: {error}"
 

@@ -7,11 +7,10 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
-import time
-from dataclasses import dataclass, field
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from subprocess import PIPE
 
 import nbformat
 
@@ -27,8 +26,6 @@ class Task:
     target: Path
     parameters: dict
     fingerprint: str
-    process: subprocess.Popen | None = None
-    output: IO[str] = field(default_factory=lambda: tempfile.TemporaryFile("w+", encoding="utf-8"))
 
 
 def run_all(project: Project, parameters: dict[str, dict], cores: int | None = None) -> dict[str, tuple[float, bool]]:
@@ -71,37 +68,32 @@ def _sweep(project: Project) -> None:
 
 def _run(project: Project, tasks: list[Task], cores: int) -> None:
     at_once = min(len(tasks), 2 if cores >= 2 else 1)
-    waiting, running, failed = list(tasks), [], []
-    try:
-        while running or (waiting and not failed):
-            while waiting and not failed and len(running) < at_once:
-                running.append(_start(project, waiting.pop(0), cores // at_once))
-            time.sleep(0.05)
-            for task in [task for task in running if task.process.poll() is not None]:
-                running.remove(task)
-                if task.process.returncode:
-                    failed.append(task)
-    finally:
-        for task in running:  # only after an interruption
-            task.process.kill()
-    if failed:
-        raise BookError("\n\n".join(_report(task) for task in failed))
+    waiting, running, failures = list(tasks), {}, []
+    with ThreadPoolExecutor() as readers:
+        try:
+            while running or (waiting and not failures):
+                while waiting and not failures and len(running) < at_once:
+                    process = _start(project, waiting.pop(0), cores // at_once)
+                    running[readers.submit(process.stdout.read)] = process
+                for printed in wait(running, return_when=FIRST_COMPLETED).done:
+                    with running.pop(printed) as process:
+                        if process.wait():
+                            failures.append(printed.result().strip() or f"{process.args} gave {process.returncode}")
+        finally:
+            for process in running.values():  # only after an interruption
+                process.kill()
+    if failures:
+        raise BookError("\n\n".join(failures))
 
 
-def _start(project: Project, task: Task, threads: int) -> Task:
+def _start(project: Project, task: Task, threads: int) -> subprocess.Popen[str]:
     print(f"executing {task.source.stem} {task.parameters or ''}".rstrip(), flush=True)
     environment = dict(os.environ, JUPYTER_PREFER_ENV_PATH="1", IPYTHONDIR=str(project.out / "ipython"))
     environment.pop("MPLBACKEND", None)  # any value set outside would keep the figures from the page
     if threads < (os.cpu_count() or 1):
         environment.setdefault("OMP_NUM_THREADS", str(threads))
-    command = [sys.executable, "-m", "book.tools.execute", task.source, task.target, "--watched"]
+    command = [sys.executable, "-m", "book.tools.execute", str(task.source), str(task.target), "--watched"]
     command += ["--parameters", json.dumps(task.parameters), "--fingerprint", task.fingerprint]
-    task.process = subprocess.Popen(
-        command, cwd=HERE, env=environment, stdin=subprocess.PIPE, stdout=task.output, stderr=subprocess.STDOUT
+    return subprocess.Popen(
+        command, cwd=HERE, env=environment, text=True, stdin=PIPE, stdout=PIPE, stderr=subprocess.STDOUT
     )
-    return task
-
-
-def _report(task: Task) -> str:
-    task.output.seek(0)
-    return task.output.read().strip() or f"notebook {task.source.stem} ended with status {task.process.returncode}"
