@@ -1,5 +1,5 @@
 # The front door: every command installs what it needs the first time.
-# Choices: PYTHON=python3.12  VENV=/other/disk/venv  HAVE_UV=no  PORT=8001  PHYSNN_DATA=/folder/with/MNIST
+# Choices: PYTHON=python3.12  VENV=/other/disk/venv  HAVE_UV=no  PORT=8001  DATA=digits  PHYSNN_DATA=/folder/with/MNIST
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -19,7 +19,7 @@ help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: $(VENV)/.done ## Execute the notebooks and build the book: _build/html/index.html
-	$(PY) -m book.tools.build
+	$(PY) -m book.tools.build $(if $(DATA),--data $(DATA))
 
 test: $(VENV)/.done ## Run the tests
 	$(PY) -m pytest -q

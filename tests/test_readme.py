@@ -1,0 +1,53 @@
+"""The README's promises hold: its Python runs as printed and its commands exist."""
+
+import os
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def blocks(*languages: str) -> list[str]:
+    """Return the README's fenced blocks in these languages."""
+    found = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    return [body for language, body in found if language in languages]
+
+
+def commands() -> list[str]:
+    """Return the README's shell lines, without prompts, comments and printed output."""
+    lines = [line for body in blocks("console") for line in body.splitlines() if line.startswith("$ ")]
+    lines += [line for body in blocks("sh", "bash", "shell") for line in body.replace("\\\n", " ").splitlines()]
+    stripped = [line.removeprefix("$ ").partition(" #")[0].strip() for line in lines]
+    return [line for line in stripped if line and not line.startswith("#")]
+
+
+def test_the_python_blocks_run_in_their_order(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names: dict = {"__name__": "readme"}
+    for number, body in enumerate(blocks("python", "py"), start=1):
+        exec(compile(body, f"README.md, Python block {number}", "exec"), names)
+    assert list(tmp_path.iterdir()) == [], "the README's Python leaves files behind"
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_exists(command):
+    words = shlex.split(command)
+    while "=" in words[0]:  # settings before the command
+        words.pop(0)
+    if words[0] == "make":
+        asked = [word for word in words[1:] if "=" not in word and not word.startswith("-")]
+        assert set(asked) <= TARGETS, f"the Makefile has no {set(asked) - TARGETS}"
+        return
+    program = words[0]
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    known = (ROOT / program).exists() or program == "cd" or shutil.which(program, path=path)
+    assert known, f"{program} does not exist"
+    for script in [word for word in words[1:] if re.fullmatch(r"[\w./-]+\.(py|md|ipynb|yml)", word)]:
+        assert (ROOT / script).exists(), f"{script} does not exist"
