@@ -13,7 +13,7 @@ export JUPYTER_PREFER_ENV_PATH = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test notebooks lint serve check-site results lock clean
+.PHONY: help book test notebooks lint serve check-site check-colab results lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ serve: ## Serve the built book on 127.0.0.1
 
 check-site: $(VENV)/.done ## Read the built book in Chromium, page by page
 	PHYSNN_HTML=_build/html $(PY) -m pytest -q tests/test_site.py
+
+check-colab: $(VENV)/.done ## Run every chapter in a clean environment like Colab's (downloads several GB)
+	$(PY) -m pytest -q -m colab tests/test_colab.py
 
 results: $(VENV)/.done ## Run the recorded studies again (long)
 	MPLBACKEND=Agg $(PY) -m physnn.lab.studies
