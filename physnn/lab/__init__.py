@@ -1,5 +1,7 @@
-"""What the experiments share: data, training, notebook parameters, provenance, figures, recorded studies."""
+"""What the experiments share: data, training, notebook parameters, provenance, figures, statistics, studies."""
 
 from physnn.lab.glue import glue
+from physnn.lab.parameters import parameters
+from physnn.lab.provenance import provenance
 
-__all__ = ["glue"]
+__all__ = ["glue", "parameters", "provenance"]

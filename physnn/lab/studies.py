@@ -8,6 +8,7 @@ epoch) and ``provenance.json``.
 import functools
 import hashlib
 import json
+import multiprocessing
 import os
 import sys
 import time
@@ -101,7 +102,9 @@ class Study:
         """Run the replicas of ``grid`` that have no part on disk, in processes; return all rows in grid order."""
         path = {point: parts / (hashlib.sha256(repr(point).encode()).hexdigest()[:16] + ".csv") for point in grid}
         todo = [point for point in grid if not path[point].exists()]
-        with ProcessPoolExecutor(workers or os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        # Spawned, not forked: a fork of a process that has threads may deadlock.
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers or os.cpu_count(), spawn, torch.set_num_threads, (1,)) as pool:
             jobs = {pool.submit(functools.partial(train_replica, self.design), *point): point for point in todo}
             for done, job in enumerate(as_completed(jobs), 1):
                 point = jobs[job]
