@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -10,7 +9,8 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import nbformat
-from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from book.tools import parameters
 from book.tools.project import Project
@@ -49,23 +49,19 @@ def linked_environment(folder: Path, names: Iterable[str]) -> Path:
 
 
 def _closure(names: Iterable[str]) -> set[str]:
-    """Name the distributions with all they require here, extras left out."""
-    closure: set[str] = set()
-    waiting = list(names)
+    """Name the distributions with all they require on this machine."""
+    seen: set[tuple[str, str]] = set()
+    waiting = [(name, "") for name in names]
     while waiting:
-        name = re.match(r"[\w.-]+", waiting.pop()).group().lower().replace("_", "-").replace(".", "-")
-        if name in closure:
+        name, extra = waiting.pop()
+        if (name, extra) in seen:
             continue
-        closure.add(name)
-        for line in distribution(name).requires or []:
-            requirement, _, marker = line.partition(";")
-            if "extra ==" not in marker and _applies(marker):
-                waiting.append(requirement)
-    return closure
-
-
-def _applies(marker: str) -> bool:
-    return not marker.strip() or Marker(marker.strip()).evaluate()
+        seen.add((name, extra))
+        for requirement in map(Requirement, distribution(name).requires or []):
+            if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+                required = canonicalize_name(requirement.name)
+                waiting += [(required, ""), *((required, wanted) for wanted in requirement.extras)]
+    return {name for name, _ in seen}
 
 
 def versions(python: Path) -> dict[str, str]:
