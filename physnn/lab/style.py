@@ -3,7 +3,6 @@
 import io
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from physnn.lab.palette import ROLES, TOKENS, dark_stylesheet
@@ -23,11 +22,12 @@ def style() -> None:
         shell = get_ipython()  # type: ignore[name-defined]  # IPython puts it into builtins
     except NameError:
         return
-    plt.get_backend()  # resolve the inline backend first: it would replace the formatter below
-    formatters = shell.display_formatter.formatters
-    for kind in ("image/png", "image/jpeg", "application/pdf"):
-        formatters[kind].pop(Figure, None)
-    formatters["image/svg+xml"].for_type(Figure, svg)
+    from matplotlib_inline.config import InlineBackend
+
+    # Registering a formatter would not do: the inline backend, set up after the first cell, removes it. It leaves
+    # figures without any of its formats to their own representation.
+    Figure._repr_svg_ = svg
+    InlineBackend.instance(parent=shell).figure_formats = set()
 
 
 def _rc() -> dict[str, object]:
