@@ -239,6 +239,9 @@ def _spread(positions: Sequence[float], gap: float) -> list[float]:
         blocks.append([position - i * gap, 1])
         while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
             mean, count = blocks.pop()
-            blocks[-1] = [(blocks[-1][0] * blocks[-1][1] + mean * count) / (blocks[-1][1] + count), blocks[-1][1] + count]
+            blocks[-1] = [
+                (blocks[-1][0] * blocks[-1][1] + mean * count) / (blocks[-1][1] + count),
+                blocks[-1][1] + count,
+            ]
     means = [mean for mean, count in blocks for _ in range(int(count))]
     return [mean + i * gap for i, mean in enumerate(means)]

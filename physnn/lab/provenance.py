@@ -52,14 +52,20 @@ def provenance(parameters: Mapping[str, object], data: str) -> None:
         parameters: the values the chapter ran with.
         data: what the data were, from ``Dataset.describe``.
     """
+    made = environment()
+    show_line(
+        "This page",
+        f"physnn {made['physnn']}" + (f", commit {made['commit']}" if made["commit"] else ""),
+        f"source {made['source'][:12]}",
+        ", ".join(f"{name} = {value}" for name, value in parameters.items()),
+        data,
+        f"torch {made['torch']}, Python {made['python']}, {made['device']}",
+        f"{made['date']}, {time.perf_counter() - _START:.0f} s",
+    )
+
+
+def show_line(what: str, *parts: str) -> None:
+    """Show ``what`` and the parts of its provenance as one line of Markdown."""
     from IPython.display import Markdown, display
 
-    made = environment()
-    values = ", ".join(f"{name} = {value}" for name, value in parameters.items())
-    version = f"physnn {made['physnn']}" + (f", commit {made['commit']}" if made["commit"] else "")
-    seconds = time.perf_counter() - _START
-    line = (
-        f"{version}, source {made['source'][:12]} · {values} · {data} · torch {made['torch']}, "
-        f"Python {made['python']}, {made['device']} · {made['date']}, {seconds:.0f} s"
-    )
-    display(Markdown(f"*Made by:* {line}"))
+    display(Markdown(f"*{what}:* " + " · ".join(parts)))

@@ -24,7 +24,7 @@ from torch import nn
 from physnn import ExperimentalLayer, GinzburgLandauLoss, Langevin
 from physnn.lab import data
 from physnn.lab.models import network
-from physnn.lab.provenance import environment
+from physnn.lab.provenance import environment, show_line
 from physnn.lab.training import DivergedError, accuracy, fit
 
 HERE = Path(__file__).resolve()
@@ -54,6 +54,19 @@ class Study:
         if not path.exists():
             raise FileNotFoundError(f"study {self.name!r} has no recorded table; make it with: make results")
         return json.loads(path.read_text(encoding="utf-8"))
+
+    def show_provenance(self) -> None:
+        """Show the recorded study's provenance line in a notebook."""
+        made = self.provenance
+        hours = made["seconds_of_training"] / 3600
+        show_line(
+            f"Recorded study `{self.name}`",
+            f"design {made['design'][:12]}",
+            f"physnn {made['physnn']}, commit {made['commit']}, source {made['source'][:12]}",
+            f"data {made['data'][:12]}",
+            f"torch {made['torch']}, Python {made['python']}, {made['device']}",
+            f"{made['date']}, {hours:.1f} hours of training",
+        )
 
     def table(self) -> pd.DataFrame:
         """Return the recorded rows.
