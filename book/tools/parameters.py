@@ -57,9 +57,12 @@ def chosen(project: Project, profile: str, data: str | None = None) -> dict[str,
 
 
 def _available() -> str:
-    from physnn.lab.data import available  # here, because it may look for files and download them
+    from physnn.lab.data import DataError, available  # here, because it imports torch, and not every book needs it
 
-    return available()
+    try:
+        return available()
+    except DataError as error:
+        raise BookError(str(error)) from error
 
 
 def _check(known: dict, names: dict[str, list[str]]) -> None:
