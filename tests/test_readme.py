@@ -50,4 +50,5 @@ def test_every_command_exists(command):
     known = (ROOT / program).exists() or program == "cd" or shutil.which(program, path=path)
     assert known, f"{program} does not exist"
     for script in [word for word in words[1:] if re.fullmatch(r"[\w./-]+\.(py|md|ipynb|yml)", word)]:
-        assert (ROOT / script).exists(), f"{script} does not exist"
+        if not script.startswith("_build/"):  # what the command makes
+            assert (ROOT / script).exists(), f"{script} does not exist"
