@@ -80,3 +80,51 @@ def opened(browser: Browser, address: str) -> Iterator[tuple[Page, Complaints]]:
     page.evaluate("() => document.fonts.ready")
     yield page, complaints
     context.close()
+
+
+# What a page holds, asked of the page itself.
+FACTS = r"""() => {
+    const article = document.querySelector("article");
+    const prose = article.cloneNode(true);
+    prose.querySelectorAll("code, pre, script, style, mjx-container").forEach(node => node.remove());
+    return {
+        formulas: article.querySelectorAll(".math").length,
+        typeset: article.querySelectorAll("mjx-container").length,
+        failed: article.querySelectorAll("mjx-merror, [data-mjx-error]").length,
+        prose: prose.textContent,
+        images: [...article.querySelectorAll("img")].map(image => ({
+            source: image.getAttribute("src"),
+            alt: image.alt,
+            loaded: image.naturalWidth > 0,
+            caption: image.closest("figure")?.querySelector("figcaption")?.textContent.trim() ?? "",
+        })),
+        links: [...document.querySelectorAll("a[href]")].map(link => link.href),
+    }
+}"""
+
+# What sticks out of the window without an ancestor that scrolls; the first number is the page's own overhang.
+OVERHANG = """() => {
+    const scrolled = node => {
+        while ((node = node.parentElement)) if (getComputedStyle(node).overflowX !== "visible") return true;
+        return false;
+    };
+    const wide = [...document.querySelectorAll("article *")]
+        .filter(node => node.getBoundingClientRect().right > innerWidth + 1 && !scrolled(node));
+    const root = document.documentElement;
+    return [root.scrollWidth - root.clientWidth, wide.map(node => node.outerHTML.slice(0, 120))];
+}"""
+
+# Pairs of computed colours: every kind of text against the nearest ancestor that paints a background.
+COLOURS = """() => {
+    const kinds = "article p, article li, article h1, article h2, article figcaption, article a, article td, " +
+        "article th, article dt, article .admonition-title, article strong, article code, nav a, article .sig-name";
+    const painted = node => {
+        for (; node; node = node.parentElement) {
+            const color = getComputedStyle(node).backgroundColor;
+            if (!/, 0\\)$|transparent/.test(color)) return color;
+        }
+        return "rgb(255, 255, 255)";
+    };
+    return [...document.querySelectorAll(kinds)].filter(node => node.checkVisibility() && node.innerText.trim())
+        .map(node => [node.outerHTML.slice(0, 100), getComputedStyle(node).color, painted(node)]);
+}"""

@@ -15,7 +15,7 @@ from PIL import Image
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 from physnn.lab.palette import TOKENS
-from tests.reading import CHROMIUM, Complaints, chromium, opened, served
+from tests.reading import CHROMIUM, COLOURS, FACTS, OVERHANG, Complaints, chromium, opened, served
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = list(parse_toc_yaml(ROOT / "_toc.yml"))
@@ -52,52 +52,6 @@ def browser():
 
 WIDTHS = (1280, 360)
 THEMES = ("light", "dark")
-
-FACTS = r"""() => {
-    const article = document.querySelector("article");
-    const prose = article.cloneNode(true);
-    prose.querySelectorAll("code, pre, script, style, mjx-container").forEach(node => node.remove());
-    return {
-        formulas: article.querySelectorAll(".math").length,
-        typeset: article.querySelectorAll("mjx-container").length,
-        failed: article.querySelectorAll("mjx-merror, [data-mjx-error]").length,
-        prose: prose.textContent,
-        images: [...article.querySelectorAll("img")].map(image => ({
-            source: image.getAttribute("src"),
-            alt: image.alt,
-            loaded: image.naturalWidth > 0,
-            caption: image.closest("figure")?.querySelector("figcaption")?.textContent.trim() ?? "",
-        })),
-        links: [...document.querySelectorAll("a[href]")].map(link => link.href),
-    }
-}"""
-
-# What sticks out of the window without an ancestor that scrolls; the first number is the page's own overhang.
-OVERHANG = """() => {
-    const scrolled = node => {
-        while ((node = node.parentElement)) if (getComputedStyle(node).overflowX !== "visible") return true;
-        return false;
-    };
-    const wide = [...document.querySelectorAll("article *")]
-        .filter(node => node.getBoundingClientRect().right > innerWidth + 1 && !scrolled(node));
-    const root = document.documentElement;
-    return [root.scrollWidth - root.clientWidth, wide.map(node => node.outerHTML.slice(0, 120))];
-}"""
-
-# Pairs of computed colours: every kind of text against the nearest ancestor that paints a background.
-COLOURS = """() => {
-    const kinds = "article p, article li, article h1, article h2, article figcaption, article a, article td, " +
-        "article th, article dt, article .admonition-title, article strong, article code, nav a, article .sig-name";
-    const painted = node => {
-        for (; node; node = node.parentElement) {
-            const color = getComputedStyle(node).backgroundColor;
-            if (!/, 0\\)$|transparent/.test(color)) return color;
-        }
-        return "rgb(255, 255, 255)";
-    };
-    return [...document.querySelectorAll(kinds)].filter(node => node.checkVisibility() && node.innerText.trim())
-        .map(node => [node.outerHTML.slice(0, 100), getComputedStyle(node).color, painted(node)]);
-}"""
 
 
 @dataclass
@@ -276,21 +230,3 @@ def test_no_page_or_stylesheet_names_a_foreign_resource(site):
         urls = re.findall(r"(?:url\(|@import )['\"]?((?:https?:)?//[^'\")]+)", sheet.read_text(encoding="utf-8"))
         found += [f"{sheet.relative_to(site)}: {url}" for url in urls]
     assert not found
-
-
-def test_stylesheet_and_figures_share_their_colours():
-    css = (ROOT / "book/static/physnn.css").read_text()
-    for theme in ("light", "dark"):
-        block = re.search(rf'html\[data-theme="{theme}"\] \{{(.*?)\}}', css, re.DOTALL).group(1)
-        declared = dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6});", block))
-        assert {name: declared.get(name) for name in TOKENS} == {
-            name: getattr(token, theme) for name, token in TOKENS.items()
-        }
-
-
-def test_fonts_are_small_and_licensed():
-    fonts = ROOT / "book/static/fonts"
-    assert sum(font.stat().st_size for font in fonts.glob("*.woff2")) < 400_000
-    assert "SIL OPEN FONT LICENSE" in (fonts / "OFL.txt").read_text()
-    named = set(re.findall(r"fonts/([\w-]+\.woff2)", (ROOT / "book/static/physnn.css").read_text()))
-    assert named == {font.name for font in fonts.glob("*.woff2")}
