@@ -29,7 +29,7 @@ notebooks: $(VENV)/.done ## Write the .ipynb pairs from the .md sources
 
 lint: $(VENV)/.done ## Check style, notebook pairs, workflows and the citation file
 	$(PY) -m ruff check $(CODE) notebooks
-	$(PY) -m ruff format --check $(CODE) notebooks
+	$(PY) -m ruff format --check $(CODE)
 	$(PY) -m book.tools.pairs --check
 	$(VENV)/bin/zizmor --quiet --offline .github/workflows
 	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml

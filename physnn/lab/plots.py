@@ -14,6 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from physnn.lab.palette import ROLES
 from physnn.lab.style import COLORS, FONT_SIZE, WIDTH, style
@@ -48,7 +49,7 @@ def learning_curves(
         roles: Arm to role, for arms whose name is not itself a role. Arms of one role share its
             colour and differ by their dashes.
         spread: ``"range"`` draws the median and the band from the lowest to the highest seed,
-            ``"sd"`` the mean and one standard deviation to either side.
+            ``"sd"`` the mean and one standard deviation to either side. How many seeds, the caption says.
         ylim: Given here, not afterwards, so that the labels at the curves' ends keep apart.
         ax: Axes with their scales already set; by default a new figure.
 
@@ -71,10 +72,11 @@ def learning_curves(
             low, high = centre - sd, centre + sd
         ax.fill_between(centre.index, low, high, color=color, alpha=0.22, linewidth=0)
         ax.plot(centre.index, centre, color=color, linestyle=dash)
-        seeds = runs[unit].nunique()
-        ends.append((float(centre.iloc[-1]), str(arm) if seeds > 1 else f"{arm} (1 seed)", color))
+        ends.append((float(centre.iloc[-1]), str(arm), color))
     ax.set(xlabel=xlabel or x, ylabel=ylabel or y)
     ax.margins(x=0)
+    if pd.api.types.is_integer_dtype(history[x]):
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if ylim is not None:
         ax.set_ylim(ylim)
     _label_ends(fig, ax, ends)

@@ -47,7 +47,8 @@ def paired_difference(first: pd.Series, second: pd.Series) -> Interval:
 def summary(table: pd.DataFrame, value: str, by: str = "arm") -> pd.DataFrame:
     """Return one row per ``by``, in order of appearance: mean, low, high and n of ``value``."""
     groups = table.groupby(by, sort=False)[value]
-    return pd.DataFrame({name: mean_interval(group)._asdict() for name, group in groups}).T.rename_axis(by)
+    rows = {name: mean_interval(group)._asdict() for name, group in groups}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(by)
 
 
 def _finite(values: Sequence[float]) -> pd.Series:

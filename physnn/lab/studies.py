@@ -28,7 +28,8 @@ from physnn.lab.provenance import environment, show_line
 from physnn.lab.training import DivergedError, accuracy, fit
 
 HERE = Path(__file__).resolve()
-RESULTS = next(path for path in (HERE.parents[2] / "results", HERE.parents[1] / "results") if path.is_dir())
+# An installed package carries the recorded studies inside; a checkout has them at its top.
+RESULTS = next(path for path in (HERE.parents[1] / "results", HERE.parents[2] / "results") if path.is_dir())
 BETA_INIT = 0.1
 DAMPING = 0.1
 _load = functools.cache(data.load)
