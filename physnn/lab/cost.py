@@ -1,11 +1,13 @@
-"""What a layer costs, side by side with others: time of a step, memory kept for the backward pass."""
+"""What a layer costs, side by side with others: the time of a step, and the largest tensor that it makes."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 
 def compare(layers: Mapping[str, nn.Module], x: Tensor, rounds: int = 3) -> pd.DataFrame:
@@ -15,34 +17,35 @@ def compare(layers: Mapping[str, nn.Module], x: Tensor, rounds: int = 3) -> pd.D
     each counts, which is the one least disturbed.
 
     Returns:
-        One row per layer: ``milliseconds``, and ``MiB kept`` for the backward pass beyond parameters and input.
+        One row per layer: ``milliseconds``, and ``largest tensor, MiB``.
     """
+
+    def run(layer: nn.Module) -> None:
+        layer(x).sum().backward()
+
     seconds = {name: float("inf") for name in layers}
     for _ in range(rounds):
         for name, layer in layers.items():
             start = time.perf_counter()
-            layer(x).sum().backward()
+            run(layer)
             seconds[name] = min(seconds[name], time.perf_counter() - start)
-    return pd.DataFrame(
-        {
-            name: {"milliseconds": 1e3 * seconds[name], "MiB kept": kept_for_backward(layer, x) / 2**20}
-            for name, layer in layers.items()
-        }
-    ).T
+    rows = {
+        name: {"milliseconds": 1e3 * seconds[name], "largest tensor, MiB": largest_tensor(lambda: run(layer)) / 2**20}
+        for name, layer in layers.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def kept_for_backward(layer: nn.Module, x: Tensor) -> int:
-    """Return the bytes that a forward pass keeps for the backward pass, beyond parameters and input."""
-    sizes = {}
+def largest_tensor(run: Callable[[], object]) -> int:
+    """Return the bytes of the largest tensor that any operation inside ``run()`` returns, backward pass included."""
+    sizes = [0]
 
-    def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        sizes[storage.data_ptr()] = storage.nbytes()
-        return tensor
+    class Record(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            out = func(*args, **(kwargs or {}))
+            sizes.extend(t.numel() * t.element_size() for t in tree_leaves(out) if isinstance(t, Tensor))
+            return out
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        phi = layer(x)  # holds the graph while storages are told apart by their addresses
-    for tensor in [x, *layer.parameters(), *layer.buffers()]:
-        sizes.pop(tensor.untyped_storage().data_ptr(), None)
-    del phi
-    return sum(sizes.values())
+    with torch.enable_grad(), Record():
+        run()
+    return max(sizes)
