@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import pandas as pd
 import torch
@@ -30,7 +31,7 @@ def compare(layers: Mapping[str, nn.Module], x: Tensor, rounds: int = 3) -> pd.D
             run(layer)
             seconds[name] = min(seconds[name], time.perf_counter() - start)
     rows = {
-        name: {"milliseconds": 1e3 * seconds[name], "largest tensor, MiB": largest_tensor(lambda: run(layer)) / 2**20}
+        name: {"milliseconds": 1e3 * seconds[name], "largest tensor, MiB": largest_tensor(partial(run, layer)) / 2**20}
         for name, layer in layers.items()
     }
     return pd.DataFrame.from_dict(rows, orient="index")
