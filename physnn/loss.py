@@ -1,10 +1,14 @@
 """The Ginzburg-Landau loss of the post: a quadratic, a quartic and a spatial term of normalized outputs."""
 
 import math
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd import Function
+
+from physnn import fused as fused_form
 
 NORMS = ("batch", "sample")
 BOUNDARIES = ("periodic", "zero", "replicate", "one-sided")
@@ -32,6 +36,9 @@ class GinzburgLandauLoss(nn.Module):
             at the ends, as :func:`torch.gradient`).
         outer: ``"abs"`` is \|mean\| (the post), ``"none"`` the signed mean, the energy itself, and
             ``"elementwise"`` the mean of \|integrand\|.
+        fused: the gradient from its closed form, beside the value (True, and None), or from autograd (False): the
+            same numbers. Under ``torch.compile``, ``torch.func``, forward-mode differentiation, and with a target
+            that needs a gradient, it is always autograd's.
 
     Shape:
         - phi: (B, C), differentiated along C; (B, C, L), along L; or (B, C, H, W), along H and W, where
@@ -59,8 +66,10 @@ class GinzburgLandauLoss(nn.Module):
         norm: str = "batch",
         boundary: str = "periodic",
         outer: str = "abs",
+        fused: bool | None = None,
     ) -> None:
         super().__init__()
+        self.fused = fused
         self.options = {
             "quadratic": float(quadratic),
             "quartic": float(quartic),
@@ -73,7 +82,7 @@ class GinzburgLandauLoss(nn.Module):
 
     def forward(self, phi: Tensor, target: Tensor) -> Tensor:
         """Return the loss of ``phi`` against ``target``, a scalar."""
-        return ginzburg_landau_loss(phi, target, **self.options)
+        return _loss(phi, target, tuple(self.options.values()), self.fused)
 
     def extra_repr(self) -> str:
         return ", ".join(f"{name}={value!r}" for name, value in self.options.items())
@@ -89,14 +98,12 @@ def ginzburg_landau_loss(
     norm: str = "batch",
     boundary: str = "periodic",
     outer: str = "abs",
+    fused: bool | None = None,
 ) -> Tensor:
     """Return the loss of :class:`GinzburgLandauLoss`, a scalar; arguments, shapes and errors are those of the class."""
-    _check_options(quadratic, quartic, spatial, norm, boundary, outer)
-    density = ginzburg_landau_density(phi, target, quadratic, quartic, spatial, norm=norm, boundary=boundary)
-    if outer == "elementwise":
-        return density.abs().mean().to(phi.dtype)
-    energy = density.mean()
-    return (energy.abs() if outer == "abs" else energy).to(phi.dtype)
+    options = (quadratic, quartic, spatial, norm, boundary, outer)
+    _check_options(*options)
+    return _loss(phi, target, options, fused)
 
 
 def ginzburg_landau_density(
@@ -114,14 +121,109 @@ def ginzburg_landau_density(
     Arguments, shapes and errors are those of :class:`GinzburgLandauLoss`.
     """
     _check_options(quadratic, quartic, spatial, norm, boundary)
-    target = _as_field(phi, target)
+    _check_input(phi, target)
+    return _density(phi, target, quadratic, quartic, spatial, norm, boundary)
+
+
+def _loss(phi: Tensor, target: Tensor, options: tuple, fused: bool | None) -> Tensor:
+    _check_input(phi, target)
+    if fused_form.applies(fused, phi, target) and not target.requires_grad:
+        return _GinzburgLandau.apply(phi, target, options)
+    return _composed(phi, target, options)
+
+
+def _composed(phi: Tensor, target: Tensor, options: tuple) -> Tensor:
+    """Average the integrand: the readable form."""
+    *options, outer = options
+    density = _density(phi, target, *options)
+    if outer == "elementwise":
+        return density.abs().mean().to(phi.dtype)
+    energy = density.mean()
+    return (energy.abs() if outer == "abs" else energy).to(phi.dtype)
+
+
+def _density(
+    phi: Tensor, target: Tensor, quadratic: float, quartic: float, spatial: float, norm: str, boundary: str
+) -> Tensor:
+    axes = _spatial_axes(phi)
+    if target.shape != phi.shape:
+        target = F.one_hot(target.long(), phi.shape[1])
     phi = _normalize(phi.to(torch.promote_types(phi.dtype, torch.float32)), norm)
     d2 = (phi - _normalize(target.to(phi.dtype), norm)).square()
     density = d2 * (quadratic + quartic * d2)
     if spatial:
-        axes = (1,) if phi.dim() == 2 else tuple(range(2, phi.dim()))
         density = density + spatial * sum(_difference(phi, axis, boundary).square() for axis in axes)
     return density
+
+
+class _GinzburgLandau(Function):
+    r"""The same loss, with its gradient formed beside the value.
+
+    With :math:`u = \varphi/M`, M = max|φ|, N elements, the difference :math:`\partial = D/2`, and :math:`w` the
+    derivative of the outer function (1, the sign of the mean, or the sign of the integrand):
+
+    .. math::
+        G = \frac{\partial L}{\partial u} = \frac wN\bigl(2q_2 d + 4q_4 d^3\bigr) + \frac{q_s}{2N} D^\top (w\,Du),
+        \qquad \frac{\partial L}{\partial\varphi} = \frac1M\Bigl(G - \frac{\langle G, u\rangle}{k}\,e\Bigr).
+
+    The maximum is attained at k places, where e is the sign of φ, and 0 elsewhere: ties share, as in autograd.
+    """
+
+    @staticmethod
+    def forward(ctx, phi, target, options):
+        quadratic, quartic, spatial, norm, boundary, outer = options
+        wide = phi.to(torch.promote_types(phi.dtype, torch.float32))
+        count, axes = phi.numel(), tuple(range(phi.dim()) if norm == "batch" else range(1, phi.dim()))
+        peak = wide.abs().amax(axes, keepdim=True)
+        peak = torch.where(peak > 0, peak, 1.0)
+        u = wide / peak
+        if target.shape == phi.shape:
+            d = u - _normalize(target.to(u.dtype), norm)
+        else:
+            d = u.scatter_add(1, target.long().unsqueeze(1), u.new_tensor(-1.0).expand(len(u), 1))
+        d2 = d * d
+        density = (d2 * quartic).add_(quadratic).mul_(d2)
+        gradient = d2.mul_(4 * quartic / count).add_(2 * quadratic / count).mul_(d)
+        # Short rows on a ring: gathering the neighbours is cheaper than padding.
+        ring = _neighbours(phi.shape[1], phi.device) if phi.dim() == 2 and boundary == "periodic" else None
+        if spatial and ring:
+            jumps = [(1, u.index_select(1, ring[0]).sub_(u.index_select(1, ring[1])))]
+        else:
+            jumps = [(axis, _jump(u, axis, boundary)) for axis in (_spatial_axes(phi) if spatial else ())]
+        for _, jump in jumps:
+            density.addcmul_(jump, jump, value=spatial / 4)
+        mean = density.mean()
+        value, factor = mean, peak.reciprocal()
+        if outer == "abs":
+            value, factor = mean.abs(), factor * mean.sign()
+        elif outer == "elementwise":
+            sign = density.sign()
+            value = density.mul_(sign).mean()
+            gradient.mul_(sign)
+            for _, jump in jumps:
+                jump.mul_(sign)
+        for axis, jump in jumps:
+            if ring:
+                back = jump.index_select(1, ring[1]).sub_(jump.index_select(1, ring[0]))
+                gradient.add_(back, alpha=spatial / (2 * count))
+            else:
+                _add_transposed_jump(gradient, jump, axis, boundary, spatial / (2 * count))
+        # |u| is exactly 1 where |phi| is the maximum, and by at least a rounding smaller elsewhere.
+        at_peak = F.hardshrink(u, 1 - torch.finfo(u.dtype).eps / 2)
+        ties = at_peak.square().sum(axes, keepdim=True).clamp_(min=1)
+        share = u.mul_(gradient).sum(axes, keepdim=True).div_(ties)
+        gradient.addcmul_(at_peak, share, value=-1)
+        ctx.save_for_backward(phi, target, gradient, factor)
+        ctx.options = options
+        return value.to(phi.dtype)
+
+    @staticmethod
+    def backward(ctx, grad):
+        phi, target, gradient, factor = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            inputs = (phi, target, ctx.options)
+            return fused_form.differentiable_backward(_composed, inputs, ctx.needs_input_grad, grad)
+        return (gradient * (factor * grad)).to(phi.dtype), None, None
 
 
 def _normalize(field: Tensor, norm: str) -> Tensor:
@@ -131,24 +233,55 @@ def _normalize(field: Tensor, norm: str) -> Tensor:
     return field / torch.where(peak > 0, peak, 1.0)
 
 
+def _spatial_axes(phi: Tensor) -> tuple[int, ...]:
+    return (1,) if phi.dim() == 2 else tuple(range(2, phi.dim()))
+
+
 def _difference(field: Tensor, axis: int, boundary: str) -> Tensor:
     """Return the central difference (f[i+1] - f[i-1]) / 2 along ``axis``, at every index."""
-    if boundary == "periodic":
-        return (field.roll(-1, axis) - field.roll(1, axis)) / 2
+    return _jump(field, axis, boundary) / 2
+
+
+def _jump(field: Tensor, axis: int, boundary: str) -> Tensor:
+    """Return D f, f[i+1] - f[i-1] along ``axis``, with what the boundary rule puts beyond the ends."""
+    size = field.shape[axis]
     first, last = field.narrow(axis, 0, 1), field.narrow(axis, -1, 1)
-    if boundary == "zero":
+    if boundary == "periodic":
+        before, after = last, first
+    elif boundary == "zero":
         before, after = torch.zeros_like(first), torch.zeros_like(last)
     elif boundary == "replicate":
         before, after = first, last
     else:  # one-sided: linear extrapolation by one step makes the central difference a one-step difference
         before, after = 2 * first - field.narrow(axis, 1, 1), 2 * last - field.narrow(axis, -2, 1)
     padded = torch.cat([before, field, after], axis)
+    return padded.narrow(axis, 2, size) - padded.narrow(axis, 0, size)
+
+
+def _add_transposed_jump(out: Tensor, field: Tensor, axis: int, boundary: str, alpha: float) -> None:
+    """Add alpha Dᵀ f to ``out``: f[i-1] - f[i+1], with what transposing the boundary rule puts beyond the ends."""
     size = field.shape[axis]
-    return (padded.narrow(axis, 2, size) - padded.narrow(axis, 0, size)) / 2
+    first, last = field.narrow(axis, 0, 1), field.narrow(axis, -1, 1)
+    if boundary == "periodic":
+        parts = [last, field, first]
+    elif boundary == "zero":
+        parts = [torch.zeros_like(first), field, torch.zeros_like(last)]
+    elif boundary == "replicate":
+        parts = [-first, field, -last]
+    else:
+        parts = [-2 * first, 2 * first, field.narrow(axis, 1, size - 2), 2 * last, -2 * last]
+    padded = torch.cat(parts, axis)
+    out.add_(padded.narrow(axis, 0, size), alpha=alpha).sub_(padded.narrow(axis, 2, size), alpha=alpha)
 
 
-def _as_field(phi: Tensor, target: Tensor) -> Tensor:
-    """Check phi and target; return the target as a field of phi's shape."""
+@lru_cache
+def _neighbours(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the indices i+1 and i-1 on a ring of ``size``."""
+    index = torch.arange(size, device=device)
+    return index.roll(-1), index.roll(1)
+
+
+def _check_input(phi: Tensor, target: Tensor) -> None:
     if not phi.is_floating_point():
         raise TypeError(f"phi must be floating point, got {phi.dtype}")
     if phi.dim() not in (2, 3, 4):
@@ -158,7 +291,7 @@ def _as_field(phi: Tensor, target: Tensor) -> Tensor:
     if target.shape == phi.shape:
         if not target.is_floating_point():
             raise TypeError(f"a target of phi's shape is a field and must be floating point, got {target.dtype}")
-        return target
+        return
     if phi.dim() != 2 or target.shape != phi.shape[:1]:
         raise ValueError(
             f"target must be a field of phi's shape {tuple(phi.shape)} or, for phi of shape (B, C), "
@@ -169,7 +302,6 @@ def _as_field(phi: Tensor, target: Tensor) -> Tensor:
     low, high = (int(edge) for edge in torch.aminmax(target))
     if low < 0 or high >= phi.shape[1]:
         raise ValueError(f"class indices must lie in 0..{phi.shape[1] - 1}, got {low}..{high}")
-    return F.one_hot(target.long(), phi.shape[1])
 
 
 def _check_options(
