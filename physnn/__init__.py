@@ -3,6 +3,7 @@
 from physnn.layer import DynamicLinear, ExperimentalLayer, dynamic_linear
 from physnn.loss import GinzburgLandauLoss, ginzburg_landau_density, ginzburg_landau_loss
 from physnn.optim import Langevin
+from physnn.temperature import TemperatureSchedule, Thermometer
 
 __version__ = "0.1.0"
 
@@ -11,6 +12,8 @@ __all__ = [
     "ExperimentalLayer",
     "GinzburgLandauLoss",
     "Langevin",
+    "TemperatureSchedule",
+    "Thermometer",
     "dynamic_linear",
     "ginzburg_landau_density",
     "ginzburg_landau_loss",

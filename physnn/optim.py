@@ -102,6 +102,7 @@ class Langevin(Optimizer):
     ) -> None:
         self.check_finite = check_finite
         self.scratch: dict[tuple[torch.device, torch.dtype], Tensor] = {}
+        self.thermometer = None  # set by physnn.Thermometer
         self.generators = {} if generator is None else {generator.device: generator}
         self.own_generators = generator is None
         options = {"lr": lr, "damping": damping, "temperature": temperature, "weight_decay": weight_decay}
@@ -127,10 +128,14 @@ class Langevin(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         self._check_gradients()
+        if self.thermometer is not None:
+            self.thermometer.before()
         for group in self.param_groups:
             with_grad = [p for p in group["params"] if p.grad is not None]
             for params in _by_device_and_dtype(with_grad).values():
                 self._step(group, params)
+        if self.thermometer is not None:
+            self.thermometer.after()
         return loss
 
     def _step(self, group: dict[str, Any], params: list[Tensor]) -> None:
@@ -224,7 +229,7 @@ class Langevin(Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         noise = state.pop("generators", {})
         super().__setstate__(state)
-        self.scratch = {}
+        self.scratch, self.thermometer = {}, self.__dict__.get("thermometer")
         for group in self.param_groups:
             for name, value in NEW_OPTIONS.items():
                 group.setdefault(name, value)

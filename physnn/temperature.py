@@ -1,0 +1,183 @@
+"""Temperatures of a Langevin run: two thermometers with confidence bands, and schedules of the temperature set."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from physnn.optim import Langevin
+
+
+class Thermometer:
+    r"""Measure the kinetic and the configurational temperature of every parameter group of a :class:`Langevin`.
+
+    .. math::
+        T_\mathrm{kin} = \frac{|w|^2}{\alpha\,d}, \qquad T_\mathrm{conf} = \frac{\theta\cdot\nabla L(\theta)}{d}
+
+    over the d values of the group that have a gradient. With the scheme ``"post"`` w is the mean velocity
+    :math:`(v_n + v_{n+1})/2`, with ``"gjf"`` and ``"baoa"`` the velocity itself: in equilibrium on a quadratic loss
+    :math:`\langle T_\mathrm{kin}\rangle = T` exactly, for every stable step, and the values of w are independent and
+    normal, so that :math:`d\,T_\mathrm{kin}/T` is :math:`\chi^2` with d degrees of freedom.
+    :math:`\langle T_\mathrm{conf}\rangle` is T with ``"gjf"`` and ``"baoa"``; with ``"post"`` and curvatures
+    :math:`\kappa` it is T times the mean of :math:`1/(1 - \alpha\kappa/(4-2\gamma))`. It is the virial theorem, with
+    the gradient at the start of the step and weight decay in it; it holds where L binds every parameter, and minibatch
+    noise raises both.
+
+    Args:
+        optimizer: has one thermometer at most; the last one made replaces the one before.
+        every: measure in steps 1, 1 + every, ...; the other steps cost nothing.
+
+    Raises:
+        ValueError: every is less than 1.
+
+    Source: Rugh (1997); Grønbech-Jensen & Farago (2013); Wenzel et al. (2020), appendix I, for the bands.
+    """
+
+    def __init__(self, optimizer: Langevin, *, every: int = 10) -> None:
+        if every < 1:
+            raise ValueError(f"every must be at least 1, got {every}")
+        self.optimizer, self.every, self.steps = optimizer, every, 0
+        self.readings: list[dict[str, Any]] = []
+        optimizer.thermometer = self
+
+    def read(self, confidence: float = 0.99) -> list[dict[str, Any]]:
+        """Return the last measurement, a dictionary for each group: empty before the first step.
+
+        ``kinetic`` and ``configurational`` are scalars on the device; ``temperature`` is the one set, ``dof`` is d,
+        and ``low`` to ``high`` is where the kinetic temperature lies with probability ``confidence``.
+        """
+        bands = [band(r["temperature"], r["dof"], confidence) for r in self.readings]
+        return [{**r, "low": low, "high": high} for r, (low, high) in zip(self.readings, bands, strict=True)]
+
+    def before(self) -> None:
+        """Called by the optimizer when gradients are known and nothing has moved."""
+        self.measuring = self.steps % self.every == 0
+        self.steps += 1
+        if not self.measuring:
+            return
+        self.readings, self.old = [], []
+        for group in self.optimizer.param_groups:
+            params = [p for p in group["params"] if p.grad is not None]
+            virial = [_dot(p, p.grad) for p in params]
+            sign = -1 if group["maximize"] else 1
+            if group["weight_decay"]:
+                virial += [sign * group["weight_decay"] * _dot(p, p) for p in params]
+            dof = sum(p.numel() * (2 if p.is_complex() else 1) for p in params)
+            reading = {"temperature": group["temperature"], "dof": dof, "kinetic": torch.tensor(math.nan)}
+            self.readings.append({**reading, "configurational": sign * _sum(virial) / max(dof, 1)})
+            states = [self.optimizer.state[p] for p in params]
+            self.old.append(
+                [s["velocity"].clone() if "velocity" in s else None for s in states] if _is_post(group) else []
+            )
+
+    def after(self) -> None:
+        """Called by the optimizer at the end of its step."""
+        if not self.measuring:
+            return
+        for group, reading, old in zip(self.optimizer.param_groups, self.readings, self.old, strict=True):
+            w = [self.optimizer.state[p]["velocity"] for p in group["params"] if p.grad is not None]
+            if _is_post(group):
+                w = [(v if v0 is None else v0.add_(v)) for v0, v in zip(old, w, strict=True)]
+            square = _sum([_dot(x, x) for x in w]) / (4 if _is_post(group) else 1)
+            if group["lr"] > 0:
+                reading["kinetic"] = square / (group["lr"] * max(reading["dof"], 1))
+        self.old = []
+
+
+def band(temperature: float, dof: int, confidence: float = 0.99) -> tuple[float, float]:
+    r"""Return the central interval of :math:`T\chi^2_d/d` that holds with probability ``confidence``."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, both excluded, got {confidence}")
+    if dof == 0:
+        return math.nan, math.nan
+    half = torch.tensor(dof / 2, dtype=torch.float64)
+    goal = torch.tensor([(1 - confidence) / 2, (1 + confidence) / 2], dtype=torch.float64)
+    low, high = torch.zeros_like(goal), torch.full_like(goal, 2 * dof + 1000.0)
+    for _ in range(100):  # bisection, to the last bit
+        middle = (low + high) / 2
+        below = torch.special.gammainc(half, middle / 2) < goal
+        low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+    lower, upper = (temperature / dof * low).tolist()
+    return lower, upper
+
+
+class TemperatureSchedule:
+    """Multiply the temperature of every group by a function of the number of steps, as LambdaLR does the lr.
+
+    Args:
+        optimizer: a :class:`Langevin`; the temperatures it has now are those that are multiplied.
+        factor: the function, at least 0; :func:`cosine`, :func:`exponential`, :func:`logarithmic`, or any other.
+
+    ``step`` after the optimizer's step. ``state_dict`` holds everything but the function.
+    """
+
+    def __init__(self, optimizer: Langevin, factor: Callable[[int], float]) -> None:
+        self.optimizer, self.factor = optimizer, factor
+        self.base_temperatures = [group["temperature"] for group in optimizer.param_groups]
+        self.last_epoch = -1
+        self.step()
+
+    def step(self) -> None:
+        """Set the temperatures of the next step.
+
+        Raises:
+            ValueError: the function gives what no temperature can be.
+        """
+        factor = self.factor(self.last_epoch + 1)
+        if not (math.isfinite(factor) and factor >= 0):
+            raise ValueError(f"factor({self.last_epoch + 1}) must be finite and at least 0, got {factor}")
+        self.last_epoch += 1
+        for group, base in zip(self.optimizer.param_groups, self.base_temperatures, strict=True):
+            group["temperature"] = base * factor
+
+    def get_last_temperature(self) -> list[float]:
+        """Return the temperature of every group."""
+        return [group["temperature"] for group in self.optimizer.param_groups]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the number of steps and the temperatures that are multiplied."""
+        return {"last_epoch": self.last_epoch, "base_temperatures": list(self.base_temperatures)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Load what ``state_dict`` returned; the optimizer's own state_dict carries the temperatures set."""
+        self.last_epoch = state_dict["last_epoch"]
+        self.base_temperatures = list(state_dict["base_temperatures"])
+
+
+def cosine(steps: int) -> Callable[[int], float]:
+    r"""Fall as :math:`(1 + \cos(\pi n/N))/2` from 1 to 0 in N ``steps``, and stay."""
+    return lambda n: (1 + math.cos(math.pi * min(n / steps, 1.0))) / 2
+
+
+def exponential(decay: float) -> Callable[[int], float]:
+    r"""Fall as :math:`c^n` with c the ``decay``."""
+    return lambda n: decay**n
+
+
+def logarithmic() -> Callable[[int], float]:
+    r"""Fall as :math:`1/\log(e + n)`: slowly enough, from a high enough start, to find the minimum (Hajek 1988)."""
+    return lambda n: 1 / math.log(math.e + n)
+
+
+def _is_post(group: dict[str, Any]) -> bool:
+    return group["scheme"] == "post"
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """Return the sum of Re(a* b), in at least float32 and without a copy where that is possible."""
+    if a.is_complex():
+        a, b = torch.view_as_real(a), torch.view_as_real(b)
+    if a.dtype in (torch.float16, torch.bfloat16):
+        a, b = a.float(), b.float()
+    if a.is_contiguous() and b.is_contiguous():
+        return torch.dot(a.view(-1), b.view(-1))
+    return (a * b).sum()
+
+
+def _sum(scalars: list[Tensor]) -> Tensor:
+    """Add scalars of several devices and types on the first one's."""
+    return (
+        torch.stack([s.to(scalars[0].device, torch.float64) for s in scalars]).sum() if scalars else torch.tensor(0.0)
+    )
