@@ -7,13 +7,13 @@ PORT ?= 8000
 PY := $(VENV)/bin/python
 # Asked to run, not looked up: a version manager's shim may be there and fail.
 HAVE_UV := $(shell uv --version >/dev/null 2>&1 && echo yes || echo no)
-CODE := physnn tests book
+CODE := physnn tests book benchmarks
 
 export JUPYTER_PREFER_ENV_PATH = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test notebooks lint serve check-site check-colab results lock clean
+.PHONY: help book test notebooks lint serve check-site check-colab results bench lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ check-colab: $(VENV)/.done ## Run every chapter in a clean environment like Cola
 
 results: $(VENV)/.done ## Run the recorded studies again (long)
 	MPLBACKEND=Agg $(PY) -m physnn.lab.studies
+
+bench: $(VENV)/.done ## Time the package against its peers
+	OMP_NUM_THREADS=1 $(PY) -m benchmarks
 
 lock: ## Choose the newest versions that fit pyproject.toml (needs uv)
 	uv pip compile -q --universal --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -280,7 +280,7 @@ class _DynamicLinear(Function):
             opening = ctx.gate if opening is None else opening.reshape(rows, 1)
             gated, t_wide = (opening * r).sum(), t.to(dtype)
             t_sinh = t_wide * sinh
-            along = torch.dot(h.view(-1), z.to(dtype).view(-1))
+            along = torch.dot(h.reshape(-1), z.to(dtype).reshape(-1))
             by_beta = ((sinh * along + t_wide * gated) * 5 / cosh).reshape(beta.shape).to(beta.dtype)
             by_t = (sinh * gated).reshape(t.shape).to(t.dtype)
         if needed[4]:

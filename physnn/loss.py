@@ -175,15 +175,15 @@ class _GinzburgLandau(Function):
         wide = phi.to(torch.promote_types(phi.dtype, torch.float32))
         count, axes = phi.numel(), tuple(range(phi.dim()) if norm == "batch" else range(1, phi.dim()))
         peak = wide.abs().amax(axes, keepdim=True)
-        peak = torch.where(peak > 0, peak, 1.0)
+        peak.add_(peak == 0)
         u = wide / peak
         if target.shape == phi.shape:
             d = u - _normalize(target.to(u.dtype), norm)
         else:
-            d = u.scatter_add(1, target.long().unsqueeze(1), u.new_tensor(-1.0).expand(len(u), 1))
+            d = torch.add(u, target.unsqueeze(1) == _classes(phi.shape[1], phi.device), alpha=-1)
         d2 = d * d
-        density = (d2 * quartic).add_(quadratic).mul_(d2)
-        gradient = d2.mul_(4 * quartic / count).add_(2 * quadratic / count).mul_(d)
+        density = (d2 * quadratic).addcmul_(d2, d2, value=quartic)
+        gradient = (d * (2 * quadratic / count)).addcmul_(d2, d, value=4 * quartic / count)
         # Short rows on a ring: gathering the neighbours is cheaper than padding.
         ring = _neighbours(phi.shape[1], phi.device) if phi.dim() == 2 and boundary == "periodic" else None
         if spatial and ring:
@@ -193,9 +193,9 @@ class _GinzburgLandau(Function):
         for _, jump in jumps:
             density.addcmul_(jump, jump, value=spatial / 4)
         mean = density.mean()
-        value, factor = mean, peak.reciprocal()
+        value, slope = mean, 1.0
         if outer == "abs":
-            value, factor = mean.abs(), factor * mean.sign()
+            value, slope = mean.abs(), mean.sign()
         elif outer == "elementwise":
             sign = density.sign()
             value = density.mul_(sign).mean()
@@ -213,7 +213,7 @@ class _GinzburgLandau(Function):
         ties = at_peak.square().sum(axes, keepdim=True).clamp_(min=1)
         share = u.mul_(gradient).sum(axes, keepdim=True).div_(ties)
         gradient.addcmul_(at_peak, share, value=-1)
-        ctx.save_for_backward(phi, target, gradient, factor)
+        ctx.save_for_backward(phi, target, gradient, slope / peak)
         ctx.options = options
         return value.to(phi.dtype)
 
@@ -277,8 +277,13 @@ def _add_transposed_jump(out: Tensor, field: Tensor, axis: int, boundary: str, a
 @lru_cache
 def _neighbours(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return the indices i+1 and i-1 on a ring of ``size``."""
-    index = torch.arange(size, device=device)
+    index = _classes(size, device)
     return index.roll(-1), index.roll(1)
+
+
+@lru_cache
+def _classes(size: int, device: torch.device) -> Tensor:
+    return torch.arange(size, device=device)
 
 
 def _check_input(phi: Tensor, target: Tensor) -> None:

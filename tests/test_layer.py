@@ -226,3 +226,94 @@ def test_repr_and_meta_device():
     assert "input_size=4, output_size=3" in repr(ExperimentalLayer(4, 3, 0.1))
     layer = DynamicLinear(4, 3, device="meta", dtype=torch.float64)
     assert layer(torch.empty(2, 4, device="meta", dtype=torch.float64)).shape == (2, 3)
+
+
+def both_forms(inputs, gate, cotangent):
+    """Return the value and every gradient of the fused and of the composed form."""
+    results = []
+    for fused in (None, False):
+        leaves = [None if x is None else x.detach().requires_grad_(x.requires_grad) for x in inputs]
+        x, weight, beta, t, position, bias = leaves
+        phi = dynamic_linear(x, weight, beta, t, position=position, gate=gate, bias=bias, fused=fused)
+        wanted = [leaf for leaf in leaves if leaf is not None and leaf.requires_grad]
+        results.append([phi, *torch.autograd.grad(phi, wanted, cotangent)])
+    return results
+
+
+def test_the_closed_form_gradient_is_that_of_autograd():
+    """A seeded fuzz of 200 cases: shapes, strides, types, gates, which inputs are given and which need a gradient."""
+    generator = torch.Generator().manual_seed(0)
+
+    def pick(*choices):
+        return choices[int(torch.randint(len(choices), (), generator=generator))]
+
+    for case in range(200):
+        dtype, tolerance = pick((torch.float64, 1e-12), (torch.float32, 1e-5), (torch.bfloat16, 0.03))
+        n, m, gate = pick(1, 2, 7, 33), pick(1, 3, 16), pick("input", "input", 0.5, 0.0)
+        shape = (*pick((), (1,), (5,), (2, 3), (2, 1, 4)), n)
+        x = torch.randn(shape, generator=generator, dtype=torch.float64)
+        if pick(True, False):
+            x = x.mT.contiguous().mT if x.dim() > 1 else x.repeat_interleave(2)[::2]
+        sizes = [(m, n), (), pick((), (1,)), (n,), (m,)]
+        rest = [torch.randn(size, generator=generator, dtype=torch.float64) for size in sizes]
+        rest[1] *= 0.3
+        inputs = [tensor.to(dtype).requires_grad_(pick(True, True, False)) for tensor in [x, *rest]]
+        inputs[1].requires_grad_()
+        inputs[4], inputs[5] = pick(inputs[4], None, torch.arange(n)), pick(inputs[5], None)
+        cotangent = torch.randn((*shape[:-1], m), generator=generator, dtype=torch.float64).to(dtype)
+        fused, composed = both_forms(inputs, gate, cotangent)
+        assert torch.equal(fused[0], composed[0]), case
+        for actual, expected in zip(fused[1:], composed[1:], strict=True):
+            assert actual.dtype == expected.dtype and actual.shape == expected.shape, case
+            # Sums of the order of the largest term can cancel: the batch and the width bound their size.
+            bound = tolerance * max(1.0, expected.abs().max().item()) * (40 if actual.numel() == 1 else 1)
+            assert (actual - expected).abs().max() <= bound, (case, gate, dtype, shape)
+
+
+def test_every_way_to_differentiate():
+    """Reverse over reverse, forward mode, and torch.func agree with the composed form."""
+    torch.manual_seed(0)
+    fused, composed = DynamicLinear(5, 3).double(), DynamicLinear(5, 3, fused=False).double()
+    composed.load_state_dict(fused.state_dict())
+    x, direction = torch.randn(2, 4, 5, dtype=torch.float64)
+    for way in (
+        lambda layer: torch.func.hessian(lambda x: layer(x).pow(3).sum())(x),
+        lambda layer: torch.autograd.functional.hessian(lambda x: layer(x).pow(3).sum(), x),
+        lambda layer: torch.func.jvp(layer, (x,), (direction,))[1],
+        lambda layer: torch.func.vmap(layer)(x),
+    ):
+        torch.testing.assert_close(way(fused), way(composed), rtol=1e-12, atol=1e-12)
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(x, direction)
+        tangent = torch.autograd.forward_ad.unpack_dual(fused(dual)).tangent
+    torch.testing.assert_close(tangent, torch.func.jvp(composed, (x,), (direction,))[1])
+
+
+def test_gradients_under_autocast():
+    """The product is of the narrow type, each gradient of its parameter's."""
+    torch.manual_seed(0)
+    fused, composed = DynamicLinear(8, 4, bias=True), DynamicLinear(8, 4, bias=True, fused=False)
+    composed.load_state_dict(fused.state_dict())
+    x = torch.randn(16, 8)
+    for layer in (fused, composed):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            phi = layer(x)
+        assert phi.dtype == torch.bfloat16
+        phi.float().square().sum().backward()
+    for actual, expected in zip(fused.parameters(), composed.parameters(), strict=True):
+        assert actual.grad.dtype == torch.float32
+        assert_close(actual.grad, expected.grad, 0.03)  # a few roundings of 2^-8
+
+
+def test_compiles_in_one_graph():
+    torch.manual_seed(0)
+    layer = DynamicLinear(6, 4)
+    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    x = torch.randn(3, 6, requires_grad=True)
+    wanted = [x, *layer.parameters()]
+    for actual, expected in zip(
+        torch.autograd.grad(compiled(x).square().sum(), wanted),
+        torch.autograd.grad(layer(x).square().sum(), wanted),
+        strict=True,
+    ):
+        torch.testing.assert_close(actual, expected)

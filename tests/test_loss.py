@@ -232,3 +232,166 @@ def test_bad_input(phi, target, error, said):
 
 def test_repr_names_the_options():
     assert "quartic=-5.0" in repr(GinzburgLandauLoss()) and "norm='batch'" in repr(GinzburgLandauLoss())
+
+
+def test_the_closed_form_gradient_is_that_of_autograd():
+    """A seeded fuzz of 300 cases: shapes, strides, types, options; zeros and tied maxima among them."""
+    generator = torch.Generator().manual_seed(0)
+
+    def pick(*choices):
+        return choices[int(torch.randint(len(choices), (), generator=generator))]
+
+    for case in range(300):
+        dtype, tolerance = pick((torch.float64, 1e-12), (torch.float32, 2e-5), (torch.bfloat16, 0.02))
+        shape = pick((1, 2), (5, 3), (8, 10), (2, 3, 7), (3, 2, 4, 5), (2, 1, 2, 3))
+        phi = torch.randn(shape, generator=generator, dtype=torch.float64)
+        kind = pick("plain", "ties", "zero sample", "zero")
+        if kind == "ties":  # values in -2..2: the maximum is attained many times, with either sign
+            phi = phi.round().clamp(-2, 2)
+        elif kind == "zero sample":
+            phi[0] = 0
+        elif kind == "zero":
+            phi.zero_()
+        if len(shape) > 2 or pick(True, False):
+            target = torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
+        else:
+            target = torch.randint(shape[1], shape[:1], generator=generator)
+        phi = phi.to(dtype)
+        if pick(True, False):
+            phi = phi.mT.contiguous().mT
+        coefficients = [pick(0.0, 0.0035, 1.3, -0.7), pick(0.0, -5.0, 0.4), pick(0.0, 0.5, -0.2)]
+        options = {"norm": pick("batch", "sample"), "boundary": pick(*BOUNDARIES)}
+        options["outer"] = pick("abs", "none", "elementwise")
+        values, grads = [], []
+        for fused in (None, False):
+            leaf = phi.detach().requires_grad_()
+            value = ginzburg_landau_loss(leaf, target, *coefficients, **options, fused=fused)
+            grads.append(torch.autograd.grad(value, leaf, torch.tensor(1.7, dtype=dtype))[0])
+            values.append(value)
+        told = (case, kind, shape, dtype, coefficients, options)
+        assert values[0].dtype == values[1].dtype and grads[0].dtype == grads[1].dtype, told
+        # The mean can cancel: it is as exact as its largest summand.
+        size = max(1.0, sum(map(abs, coefficients)) * 16)
+        assert abs(values[0] - values[1]) <= tolerance * size, told
+        # The sign of a mean (or of an integrand) that is zero up to rounding is a matter of rounding.
+        density = ginzburg_landau_density(
+            phi, target, *coefficients, norm=options["norm"], boundary=options["boundary"]
+        )
+        signed = density if options["outer"] == "elementwise" else density.mean()
+        if options["outer"] == "none" or signed.abs().min() > tolerance:
+            bound = tolerance * max(1.0, grads[1].abs().max().item())
+            assert (grads[0] - grads[1]).abs().max() <= bound, told
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("norm", ["batch", "sample"])
+def test_second_derivatives_by_finite_differences(boundary, norm):
+    phi, target = random(2, 3, 4, seed=3).requires_grad_(), random(2, 3, 4, seed=4)
+    loss = GinzburgLandauLoss(norm=norm, boundary=boundary)
+    assert torch.autograd.gradcheck(loss, (phi, target))
+    assert torch.autograd.gradgradcheck(loss, (phi, target))
+
+
+def test_every_way_to_differentiate():
+    """torch.func, forward mode, and a target that is differentiated as well agree with the composed form."""
+    phi, target, direction = random(3, 4), random(3, 4, seed=1), random(3, 4, seed=2)
+    fused, composed = GinzburgLandauLoss(), GinzburgLandauLoss(fused=False)
+    for way in (
+        lambda loss: torch.func.grad(loss)(phi, target),
+        lambda loss: torch.func.hessian(loss)(phi, target),
+        lambda loss: torch.func.jvp(lambda phi: loss(phi, target), (phi,), (direction,))[1],
+        lambda loss: torch.func.vmap(torch.func.grad(loss))(phi.unsqueeze(1), target.unsqueeze(1)),
+        lambda loss: torch.func.grad(loss, 1)(phi, target),
+    ):
+        torch.testing.assert_close(way(fused), way(composed), rtol=1e-12, atol=1e-12)
+    leaf = target.clone().requires_grad_()
+    (by_target,) = torch.autograd.grad(fused(phi, leaf), leaf)
+    torch.testing.assert_close(by_target, torch.func.grad(composed, 1)(phi, target))
+
+
+def test_compiles_and_gives_the_same_gradient():
+    phi, target = random(4, 5), random(4, 5, seed=1)
+    compiled = torch.compile(GinzburgLandauLoss(), fullgraph=True, backend="aot_eager")
+    grads = []
+    for loss in (compiled, GinzburgLandauLoss()):
+        leaf = phi.clone().requires_grad_()
+        grads.append(torch.autograd.grad(loss(leaf, target), leaf)[0])
+    torch.testing.assert_close(*grads)
+
+
+def difference_matrix(n, boundary):
+    """The rows of D/2, written out by hand."""
+    matrix = torch.zeros(n, n, dtype=torch.float64)
+    for i in range(n):
+        if boundary == "one-sided" and i in (0, n - 1):
+            j = min(i, n - 2)
+            matrix[i, j], matrix[i, j + 1] = -1, 1
+            continue
+        for j, weight in ((i + 1, 0.5), (i - 1, -0.5)):
+            if boundary == "periodic":
+                matrix[i, j % n] += weight
+            elif 0 <= j < n:
+                matrix[i, j] += weight
+            elif boundary == "replicate":
+                matrix[i, i] += weight
+    return matrix
+
+
+@pytest.mark.parametrize("boundary", ["periodic", "zero"])
+@pytest.mark.parametrize("c", [0.1, 1.0, 30.0])
+def test_the_minimizer_keeps_its_label_and_loses_its_margin(boundary, c):
+    r"""For the quadratic part, (I + c DᵀD)⁻¹ e_k: DᵀD has no positive entry off its diagonal, so I + c DᵀD is an
+    M-matrix, its inverse is not negative, and the largest entry of column k stands on the diagonal."""
+    n = 10
+    difference = difference_matrix(n, boundary)
+    screened = torch.eye(n, dtype=torch.float64) + c * difference.T @ difference
+    inverse = torch.linalg.inv(screened)
+    assert (inverse > -1e-15).all()
+    assert torch.equal(inverse.argmax(0), torch.arange(n))
+    margin = inverse.diagonal() - (inverse - 2 * torch.eye(n)).amax(0)
+    assert (margin > 0).all() and (margin < 1).all()
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_the_spatial_energy_is_the_matrix_product(boundary):
+    phi = random(6, 7)
+    phi[0, 0] = 5.0
+    u = phi / 5
+    expected = (u @ difference_matrix(7, boundary).T).square().mean()
+    value = ginzburg_landau_loss(phi, torch.zeros_like(phi), 0.0, 0.0, 1.0, boundary=boundary)
+    torch.testing.assert_close(value, expected)
+
+
+@pytest.mark.parametrize("axes", [1, 2])
+def test_the_energy_of_a_smooth_field_converges_in_second_order(axes):
+    """exp(sin) on a ring: its Dirichlet energy by quadrature is exact, so the error is that of the difference, h²/3."""
+    errors = []
+    for n in (16, 32, 64):
+        x = 2 * math.pi * torch.arange(n, dtype=torch.float64) / n
+        wave, slope = torch.exp(torch.sin(x)), torch.cos(x) * torch.exp(torch.sin(x))
+        phi, exact = wave[None, None], slope.square().mean()
+        if axes == 2:
+            phi = (wave[:, None] * wave[None, :])[None, None]
+            exact = 2 * slope.square().mean() * wave.square().mean()
+        h = 2 * math.pi / n
+        energy = ginzburg_landau_loss(phi, torch.zeros_like(phi), 0.0, 0.0, 1.0 / h**2) * phi.max() ** 2
+        errors.append(abs(energy - exact).item())
+    orders = [math.log2(coarse / fine) for coarse, fine in zip(errors, errors[1:], strict=False)]
+    assert orders[-1] == pytest.approx(2, abs=0.1) and orders[0] == pytest.approx(2, abs=0.3)
+
+
+def test_convexity_where_it_is_claimed():
+    """In the normalized output the energy is convex with q4 >= 0; with the post's q4 < 0 only for d² < q2 / 6|q4|.
+
+    Outputs that share one maximum, at the same place, are normalized alike: there the loss is a function of u itself.
+    """
+    u, other = random(4, 6).clamp(-0.9, 0.9), random(4, 6, seed=1).clamp(-0.9, 0.9)
+    u[0, 0] = other[0, 0] = 1.0
+    target = torch.zeros_like(u)
+
+    def excess(q2, q4, qs, a, b):
+        energy = [ginzburg_landau_loss(x, target, q2, q4, qs, outer="none") for x in (a, b, (a + b) / 2)]
+        return (energy[0] + energy[1]) / 2 - energy[2]
+
+    assert excess(1.0, 0.0, 0.5, u, other) > 0 and excess(1.0, 2.0, 0.5, u, other) > 0
+    assert excess(0.0035, -5.0, 0.0, u, other) < 0

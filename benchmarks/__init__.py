@@ -1,0 +1,1 @@
+"""Times of the package, side by side with its peers."""

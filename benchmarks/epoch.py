@@ -1,0 +1,106 @@
+"""One epoch on MNIST: the full proposal, its pieces as printed, and a DataLoader, against a plain network in memory."""
+
+import os
+from collections.abc import Callable, Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from benchmarks.harness import Row, compare
+from benchmarks.optimizer import COMPILED, DAMPING, LANGEVIN, LR, TEMPERATURE, plain_loop
+from physnn import ExperimentalLayer, GinzburgLandauLoss, Langevin
+from physnn.lab import data
+from physnn.lab.models import network
+from tests import printed
+
+WIDTHS, BATCH, STEPS = (784, 1024, 256, 10), 128, 4
+
+
+def rows() -> Iterator[Row]:
+    images, labels, note = load()
+    plain = network(WIDTHS, lambda i, o: nn.Linear(i, o, bias=False))
+    runs = {"plain MLP": trainer(plain, F.cross_entropy, sgd(plain), memory(images, labels))}
+    must = {"the proposal": "<= 1.9", "the proposal, compiled": "<= 1.55"}
+    for name, options in (("the proposal", {}), ("the proposal, compiled", LANGEVIN[COMPILED])):
+        model = network(WIDTHS, lambda i, o: ExperimentalLayer(i, o, 0.1))
+        langevin = Langevin(model.parameters(), LR, damping=DAMPING, temperature=TEMPERATURE, **options)
+        runs[name] = trainer(model, GinzburgLandauLoss(), langevin.step, memory(images, labels))
+    loaded = network(WIDTHS, lambda i, o: nn.Linear(i, o, bias=False))
+    runs["plain MLP, DataLoader"] = trainer(loaded, F.cross_entropy, sgd(loaded), loader(images, labels))
+    must["plain MLP, DataLoader"] = ">= 1.6"
+    aim = {"the proposal, compiled": "1.45"}
+    title = "MNIST epoch: "
+    for row in compare(runs, "plain MLP", seconds=40, must=must, aim=aim, title=title):
+        row.note = note
+        yield row
+
+    model = network(WIDTHS, lambda i, o: printed.ExperimentalLayer(i, o, 0.1))
+    params = list(model.parameters())
+    for p in params:
+        p.grad = torch.zeros_like(p)
+    batches = memory(images, labels)
+    pair = {
+        "the proposal": runs["the proposal"],
+        "as printed": trainer(model, printed.loss, plain_loop(params), batches, steps=1),
+    }
+    for row in compare(
+        pair, "the proposal", seconds=1, must={"as printed": ">= 150"}, aim={"as printed": "200"}, title=title
+    ):
+        row.ratio, row.low, row.high = (STEPS * value for value in (row.ratio, row.low, row.high))
+        row.note = f"{note}; one step of it, times {STEPS}"
+        yield row
+
+
+def load() -> tuple[Tensor, Tensor, str]:
+    """Return MNIST's training images and labels where they lie, and else random ones of the same shape."""
+    if os.environ.get("PHYSNN_DATA"):
+        split = data.load("mnist").train
+        return split.images, split.labels, "MNIST"
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (50_000, 1, 28, 28), dtype=torch.uint8, generator=generator)
+    return images, torch.randint(10, (50_000,), generator=generator), "random images (PHYSNN_DATA names no MNIST)"
+
+
+def memory(images: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Give batches of gray values from memory, in a new order every epoch."""
+    while True:
+        for index in torch.randperm(len(images)).split(BATCH):
+            yield images[index].float().div_(255), labels[index]
+
+
+def loader(images: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Give the same batches as torchvision's tutorials do: image by image, through a transform."""
+    from torchvision.transforms.functional import to_tensor
+
+    def together(samples):
+        pictures = [to_tensor(image.squeeze(0).numpy()) for image, _ in samples]
+        return torch.stack(pictures), torch.stack([label for _, label in samples])
+
+    while True:
+        yield from DataLoader(TensorDataset(images, labels), BATCH, shuffle=True, collate_fn=together)
+
+
+def sgd(model: nn.Module) -> Callable[[], object]:
+    return torch.optim.SGD(model.parameters(), 1e-3, momentum=0.9, fused=True).step
+
+
+def trainer(
+    model: nn.Module,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    update: Callable[[], object],
+    batches: Iterator[tuple[Tensor, Tensor]],
+    steps: int = STEPS,
+) -> Callable[[], None]:
+    """Return a function that takes ``steps`` steps: an epoch is 391 of them, and its ratio the same."""
+
+    def run() -> None:
+        for _ in range(steps):
+            x, y = next(batches)
+            for p in model.parameters():
+                p.grad = None
+            loss(model(x), y).backward()
+            update()
+
+    return run

@@ -1,0 +1,106 @@
+"""The optimizer against fused SGD, against the loop that the formula suggests, and against its peers."""
+
+import importlib
+import math
+import warnings
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from benchmarks.harness import Row, compare
+from physnn import Langevin
+
+MLP = [(1024, 784), (1024,), (256, 1024), (256,), (10, 256), (10,)]
+SIZES = {"1.07 M": MLP, "25 M": [(1000, 1000)] * 25}
+LR, DAMPING, TEMPERATURE = 1e-4, 0.1, 1e-4
+LANGEVIN = {
+    "Langevin": {},
+    'Langevin(noise="two-point", fused=True)': {"noise": "two-point", "fused": True},
+    'Langevin(noise="byte-sum", compiled=True)': {"noise": "byte-sum", "compiled": True},
+}
+EXACT, TWO_POINT, COMPILED = LANGEVIN
+MUST = {
+    "1.07 M": {TWO_POINT: "<= 4", COMPILED: "<= 6"},
+    "25 M": {TWO_POINT: "<= 2.5", COMPILED: "<= 2.3"},
+}
+AIM = {
+    "1.07 M": {TWO_POINT: "3.4", COMPILED: "3.9"},
+    "25 M": {TWO_POINT: "2.2", COMPILED: "1.6"},
+}
+
+
+def rows() -> Iterator[Row]:
+    for size, shapes in SIZES.items():
+        sgd = torch.optim.SGD(parameters(shapes), LR, momentum=1 - DAMPING, fused=True)
+        options = {"damping": DAMPING, "temperature": TEMPERATURE, "check_finite": False}
+        runs = {"fused SGD": sgd.step, "the plain loop": plain_loop(parameters(shapes))}
+        for name, more in LANGEVIN.items():
+            runs[name] = Langevin(parameters(shapes), LR, **options, **more).step
+        seconds = 12 if size == "1.07 M" else 20
+        found, absent = peers(shapes)
+        for row in compare({**runs, **found}, "fused SGD", seconds=seconds, must=MUST[size], aim=AIM[size]):
+            row.name = f"optimizer, {size}: {row.name}"
+            yield row
+        title = f"optimizer, {size}: "
+        loop = {"the plain loop": runs["the plain loop"], EXACT: runs[EXACT]}
+        yield from compare(loop, "the plain loop", seconds=seconds / 2, must={EXACT: "<= 0.97"}, title=title)
+        yield from (Row(f"{title}{name}", "fused SGD", None, note=why) for name, why in absent.items())
+
+
+def parameters(shapes: list[tuple[int, ...]]) -> list[Tensor]:
+    made = [torch.randn(shape, requires_grad=True) for shape in shapes]
+    for p in made:
+        p.grad = torch.randn_like(p)
+    return made
+
+
+def plain_loop(params: list[Tensor]) -> Callable[[], None]:
+    """Take the post's formula tensor by tensor, with fresh noise for each."""
+    velocities = [torch.zeros_like(p) for p in params]
+    std = math.sqrt(2 * DAMPING * LR * TEMPERATURE)
+
+    @torch.no_grad()
+    def step() -> None:
+        for p, v in zip(params, velocities, strict=True):
+            v.mul_(1 - DAMPING).add_(p.grad, alpha=-LR).add_(torch.randn_like(p), alpha=std)
+            p.add_(v)
+
+    return step
+
+
+def peers(shapes: list[tuple[int, ...]]) -> tuple[dict[str, Callable[[], object]], dict[str, str]]:
+    """Return a step of every peer that is installed, and why the others are not there."""
+    found, absent = {}, {}
+    for name, (module, make) in PEERS.items():
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                found[name] = make(importlib.import_module(module), parameters(shapes))
+        except ImportError as error:
+            absent[name] = f"skipped: {error}"
+    return found, absent
+
+
+def _posteriors(module, params: list[Tensor]) -> Callable[[], object]:
+    """Its step computes the gradient itself; that of a linear function is the cheapest."""
+    grads = [p.grad for p in params]
+    values = [p.detach() for p in params]
+
+    def log_posterior(params, batch):
+        return sum((p * g).sum() for p, g in zip(params, grads, strict=True)), torch.tensor([])
+
+    transform = module.build(log_posterior, lr=LR, alpha=DAMPING, temperature=TEMPERATURE)
+    state = transform.init(values)
+
+    def step() -> None:
+        transform.update(state, None, inplace=True)
+
+    return step
+
+
+PEERS = {
+    "torch-uncertainty SGHMC": ("torch_uncertainty.optim.sghmc", lambda m, p: m.SGHMC(p, lr=LR).step),
+    "torch-uncertainty SGLD": ("torch_uncertainty.optim.sgld", lambda m, p: m.SGLD(p, lr=LR).step),
+    "devinterp SGLD": ("devinterp.optim.sgmcmc", lambda m, p: m.SGMCMC.sgld(p, lr=LR, nbeta=1.0).step),
+    "posteriors sghmc, with its gradient": ("posteriors.sgmcmc.sghmc", _posteriors),
+}
