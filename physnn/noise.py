@@ -63,7 +63,8 @@ def byte_sum(count: int, key: Tensor, dtype: torch.dtype) -> Tensor:
     it into the update.
 
     The hash is a bijection of 32 bits (two multiplications, three shifted exclusive ors; constants of C. Wellons'
-    "hash prospector"), with one word of the key at its entrance and one in its middle.
+    "hash prospector"), with one word of the key at its entrance and one in its middle. Keys have to be random, as
+    ``draw_key`` draws them: two that differ in a bit or two give correlated noise.
 
     Args:
         key: three int32, of which the last is the index of the first value.

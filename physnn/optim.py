@@ -164,7 +164,7 @@ class Langevin(Optimizer):
             generator = self.generators[params[0].device]
             if compiled_update(scheme, *tensors, last, generator, noise_std=noise_std, **numbers):
                 return
-        fuse = group["fused"] and contiguous and schemes.can_fuse(thetas)
+        fuse = group["fused"] and contiguous and schemes.can_fuse(thetas, group["damping"])
         noise = eta = self._noise(group["noise"], thetas, noise_std if fuse and last is None else 1.0, hot)
         if last is not None:
             torch._foreach_add_(last, noise)

@@ -42,9 +42,9 @@ def multi_tensor(scheme, params, grads, velocities, noise, *, lr, damping, noise
     torch._foreach_add_(params, velocities, alpha=0.5 if scheme == "baoa" else 1)
 
 
-def can_fuse(params) -> bool:
-    """Tell whether torch has its fused SGD, a private function, for contiguous tensors like these."""
-    return hasattr(torch, "_fused_sgd_") and params[0].device.type in ("cpu", "cuda")
+def can_fuse(params, damping) -> bool:
+    """Tell whether torch has its fused SGD, a private function without momentum 0, for contiguous tensors like these."""
+    return hasattr(torch, "_fused_sgd_") and params[0].device.type in ("cpu", "cuda") and damping != 1
 
 
 def fused(params, grads, velocities, kicks, *, lr, damping, weight_decay) -> None:
