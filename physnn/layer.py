@@ -275,8 +275,8 @@ class _DynamicLinear(Function):
             by_bias = grad.sum(0).to(bias.dtype)
         if needed[0] or needed[2] or needed[3] or needed[4]:
             h = (grad @ weight.to(grad.dtype)).to(dtype)
-            # A dot product per sample, without a tensor of products.
-            r = torch.bmm(h.unsqueeze(1), x.to(dtype).unsqueeze(2)).squeeze(2)
+            hx = h * x
+            r = hx.sum(1, keepdim=True)
             opening = ctx.gate if opening is None else opening.reshape(rows, 1)
             gated, t_wide = (opening * r).sum(), t.to(dtype)
             t_sinh = t_wide * sinh
@@ -284,12 +284,14 @@ class _DynamicLinear(Function):
             by_beta = ((sinh * along + t_wide * gated) * 5 / cosh).reshape(beta.shape).to(beta.dtype)
             by_t = (sinh * gated).reshape(t.shape).to(t.dtype)
         if needed[4]:
-            by_position = (cosh * (h * x).sum(0)).to(position.dtype)
+            by_position = (cosh * hx.sum(0)).to(position.dtype)
         if needed[0]:
-            scale = position.to(dtype) * cosh + opening * t_sinh
+            scale = position.to(dtype) * cosh
             if ctx.gate == "input":
+                # hx has served: the scale takes its memory, and the result h's. Fresh pages cost as much as arithmetic.
+                scale = torch.add(scale, opening * t_sinh, out=hx)
                 by_x = torch.addcmul(t_sinh / n * opening * (1 - opening) * r, h, scale, out=h)
             else:
-                by_x = h.mul_(scale)
+                by_x = h.mul_(scale + opening * t_sinh)
             by_x = by_x.to(inputs[0].dtype).reshape(inputs[0].shape)
         return by_x, by_weight, by_beta, by_t, by_position, by_bias, None

@@ -175,12 +175,13 @@ class _GinzburgLandau(Function):
         wide = phi.to(torch.promote_types(phi.dtype, torch.float32))
         count, axes = phi.numel(), tuple(range(phi.dim()) if norm == "batch" else range(1, phi.dim()))
         peak = wide.abs().amax(axes, keepdim=True)
-        peak.add_(peak == 0)
+        peak.add_(peak.logical_not())
         u = wide / peak
         if target.shape == phi.shape:
             d = u - _normalize(target.to(u.dtype), norm)
         else:
-            d = torch.add(u, target.unsqueeze(1) == _classes(phi.shape[1], phi.device), alpha=-1)
+            minus_one = u.new_full((1, 1), -1.0).expand(len(u), 1)
+            d = u.scatter_add(1, target.long().unsqueeze(1), minus_one)
         d2 = d * d
         density = (d2 * quadratic).addcmul_(d2, d2, value=quartic)
         gradient = (d * (2 * quadratic / count)).addcmul_(d2, d, value=4 * quartic / count)
@@ -277,13 +278,8 @@ def _add_transposed_jump(out: Tensor, field: Tensor, axis: int, boundary: str, a
 @lru_cache
 def _neighbours(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return the indices i+1 and i-1 on a ring of ``size``."""
-    index = _classes(size, device)
+    index = torch.arange(size, device=device)
     return index.roll(-1), index.roll(1)
-
-
-@lru_cache
-def _classes(size: int, device: torch.device) -> Tensor:
-    return torch.arange(size, device=device)
 
 
 def _check_input(phi: Tensor, target: Tensor) -> None:

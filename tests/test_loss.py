@@ -1,6 +1,7 @@
 """The loss: equal to the post's formula, to closed forms, and to its symmetries."""
 
 import math
+from itertools import pairwise
 
 import printed
 import pytest
@@ -376,7 +377,7 @@ def test_the_energy_of_a_smooth_field_converges_in_second_order(axes):
         h = 2 * math.pi / n
         energy = ginzburg_landau_loss(phi, torch.zeros_like(phi), 0.0, 0.0, 1.0 / h**2) * phi.max() ** 2
         errors.append(abs(energy - exact).item())
-    orders = [math.log2(coarse / fine) for coarse, fine in zip(errors, errors[1:], strict=False)]
+    orders = [math.log2(coarse / fine) for coarse, fine in pairwise(errors)]
     assert orders[-1] == pytest.approx(2, abs=0.1) and orders[0] == pytest.approx(2, abs=0.3)
 
 
