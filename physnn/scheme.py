@@ -43,7 +43,7 @@ def multi_tensor(scheme, params, grads, velocities, noise, *, lr, damping, noise
 
 
 def can_fuse(params, damping) -> bool:
-    """Tell whether torch has its fused SGD, a private function without momentum 0, for contiguous tensors like these."""
+    """Tell whether torch has its fused SGD, a private function, not for momentum 0, for such contiguous tensors."""
     return hasattr(torch, "_fused_sgd_") and params[0].device.type in ("cpu", "cuda") and damping != 1
 
 

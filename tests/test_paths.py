@@ -20,9 +20,7 @@ PATHS = {
     "byte-sum": {"noise": "byte-sum"},
     "compiled": {"noise": "byte-sum", "compiled": True},
 }
-CASES = [
-    (path, scheme) for path in PATHS for scheme in ("post", "gjf", "baoa") if (path[-5:], scheme) != ("fused", "baoa")
-]
+CASES = [(path, name) for path in PATHS for name in ("post", "gjf", "baoa") if (path[-5:], name) != ("fused", "baoa")]
 
 
 def make(dtype=torch.float32, seed=0, **options):
@@ -40,11 +38,11 @@ def run(params, optimizer, steps, start=0):
         optimizer.step()
 
 
-@pytest.mark.parametrize(("path", "scheme"), CASES)
-def test_every_path_gives_the_numbers_of_the_readable_one(path, scheme):
+@pytest.mark.parametrize(("path", "name"), CASES)
+def test_every_path_gives_the_numbers_of_the_readable_one(path, name):
     """The same noise: up to rounding; and what is not contiguous is updated all the same."""
-    options = {"scheme": scheme, **PATHS[path]}
-    readable = {"scheme": scheme, "noise": options.get("noise", "normal"), "foreach": False}
+    options = {"scheme": name, **PATHS[path]}
+    readable = {"scheme": name, "noise": options.get("noise", "normal"), "foreach": False}
     ends = []
     for chosen in (options, readable):
         params, optimizer = make(**chosen)
@@ -58,9 +56,9 @@ def test_every_path_gives_the_numbers_of_the_readable_one(path, scheme):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=2e-6)
 
 
-@pytest.mark.parametrize(("path", "scheme"), CASES)
-def test_every_path_resumes_bit_for_bit(path, scheme):
-    options = {"scheme": scheme, **PATHS[path]}
+@pytest.mark.parametrize(("path", "name"), CASES)
+def test_every_path_resumes_bit_for_bit(path, name):
+    options = {"scheme": name, **PATHS[path]}
     params, optimizer = make(**options)
     run(params, optimizer, 3)
     buffer = io.BytesIO()
