@@ -159,7 +159,8 @@ class Langevin(Optimizer):
             "weight_decay": -group["weight_decay"] if group["maximize"] else group["weight_decay"],
         }
         tensors = (thetas, grads, velocities)
-        contiguous = all(t.is_contiguous() for several in tensors for t in several)
+        special = group["compiled"] or group["fused"]
+        contiguous = special and all(t.is_contiguous() for several in tensors for t in several)
         if group["compiled"] and hot and contiguous and thetas[0].dtype in DTYPES:
             generator = self.generators[params[0].device]
             if compiled_update(scheme, *tensors, last, generator, noise_std=noise_std, **numbers):
@@ -258,8 +259,10 @@ class Langevin(Optimizer):
 
 def _sums_are_finite(grads: list[Tensor]) -> bool:
     """Sum the gradients, several times cheaper than a look at each value: what is not finite leaves no sum finite."""
-    here = all(cmath.isfinite(g.sum().item()) for g in grads if g.device.type == "cpu")
-    return here and math.isfinite(get_total_norm([g for g in grads if g.device.type != "cpu"]))
+    elsewhere = [g for g in grads if g.device.type != "cpu"]
+    if elsewhere and not math.isfinite(get_total_norm(elsewhere)):
+        return False
+    return all(cmath.isfinite(g.sum().item()) for g in grads if g.device.type == "cpu")
 
 
 def _real(tensor: Tensor) -> Tensor:
