@@ -16,9 +16,9 @@ class DynamicLinear(nn.Module):
         \varphi(x) = W_0\,\bigl[(a \cosh 5\beta + \tau(x) \sinh 5\beta) \odot x\bigr] + b, \qquad
         \tau(x) = t\,\sigma(\operatorname{mean} x)
 
-    The post builds a weight matrix per sample, :math:`W_{ij}(x) = W_{0,ij}(a_j \cosh 5\beta + \tau(x) \sinh 5\beta)`.
-    The bracket does not depend on the output index i, so it scales the input instead, and one matrix
-    product with the shared :math:`W_0` gives the same numbers.
+    The post builds a weight matrix per sample, each row of :math:`W_0` times the bracket. The bracket does not
+    depend on the output index, so it scales the input instead, and one matrix product with the shared
+    :math:`W_0` gives the same numbers.
 
     Args:
         in_features: size of each input, n.
@@ -173,7 +173,10 @@ def dynamic_linear(
     gate: str | float = "input",
     bias: Tensor | None = None,
 ) -> Tensor:
-    r"""Apply the map of :class:`DynamicLinear`, :math:`W_0[(a \cosh 5\beta + \tau(x) \sinh 5\beta) \odot x] + b`.
+    r"""Apply the map of :class:`DynamicLinear`, as a function of its parameters.
+
+    .. math::
+        \varphi(x) = W_0\,\bigl[(a \cosh 5\beta + \tau(x) \sinh 5\beta) \odot x\bigr] + b
 
     Args:
         x: inputs, shape (\*, n).

@@ -2,6 +2,6 @@
 
 from physnn.lab.glue import glue
 from physnn.lab.parameters import parameters
-from physnn.lab.provenance import provenance
+from physnn.lab.provenance import elapsed, provenance
 
-__all__ = ["glue", "parameters", "provenance"]
+__all__ = ["elapsed", "glue", "parameters", "provenance"]

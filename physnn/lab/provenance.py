@@ -45,6 +45,11 @@ def environment() -> dict[str, str]:
     }
 
 
+def elapsed() -> float:
+    """Return the seconds since this module was imported, near enough the start of the notebook."""
+    return time.perf_counter() - _START
+
+
 def provenance(parameters: Mapping[str, object], data: str) -> None:
     """Show the provenance line that closes a chapter.
 
@@ -60,7 +65,7 @@ def provenance(parameters: Mapping[str, object], data: str) -> None:
         ", ".join(f"{name} = {value}" for name, value in parameters.items()),
         data,
         f"torch {made['torch']}, Python {made['python']}, {made['device']}",
-        f"{made['date']}, {time.perf_counter() - _START:.0f} s",
+        f"{made['date']}, {elapsed():.0f} s",
     )
 
 
