@@ -48,6 +48,7 @@ check-colab: $(VENV)/.done ## Run every chapter in a clean environment like Cola
 
 results: $(VENV)/.done ## Run the recorded studies again (long)
 	MPLBACKEND=Agg $(PY) -m physnn.lab.studies
+	MPLBACKEND=Agg $(PY) -m book.figures.opening
 
 lock: ## Choose the newest versions that fit pyproject.toml (needs uv)
 	uv pip compile -q --universal --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
