@@ -27,7 +27,7 @@ class GinzburgLandauLoss(nn.Module):
         spatial: :math:`q_s`, the 0.5 of the post's formula.
         norm: the maximum runs over the whole ``"batch"`` (the formula as printed) or over each ``"sample"``.
         boundary: what the central difference :math:`(\varphi_{i+1} - \varphi_{i-1})/2` sees beyond the ends:
-            ``"periodic"`` (the only rule under which the printed difference holds at every index),
+            ``"periodic"`` (the printed difference holds at every index without values from outside),
             ``"zero"``, ``"replicate"`` (the end value again) or ``"one-sided"`` (a one-step difference
             at the ends, as :func:`torch.gradient`).
         outer: ``"abs"`` is \|mean\| (the post), ``"none"`` the signed mean, the energy itself, and
@@ -119,6 +119,8 @@ def ginzburg_landau_density(
     d2 = (phi - _normalize(target.to(phi.dtype), norm)).square()
     density = d2 * (quadratic + quartic * d2)
     if spatial:
+        if boundary == "one-sided" and min(phi.shape[1 if phi.dim() == 2 else 2 :]) < 2:
+            raise ValueError(f"boundary='one-sided' needs at least two indices along each axis, got {tuple(phi.shape)}")
         axes = (1,) if phi.dim() == 2 else tuple(range(2, phi.dim()))
         density = density + spatial * sum(_difference(phi, axis, boundary).square() for axis in axes)
     return density

@@ -9,7 +9,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
 import physnn
-from physnn.lab import glue, provenance
+from physnn.lab import glue, glued, provenance
 from physnn.lab.provenance import environment, source_digest
 
 
@@ -26,6 +26,7 @@ def test_glue_records_the_value_under_its_name():
     (output,) = captured.outputs
     assert output.metadata["scrapbook"]["name"] == "accuracy"
     assert output.data == {"application/papermill.record/text/plain": "0.5"}
+    assert glued().value["accuracy"] == 0.5
 
 
 @pytest.mark.parametrize("value", [np.float64(0.5), torch.tensor(0.5)])
