@@ -48,6 +48,7 @@ check-colab: $(VENV)/.done ## Run every chapter in a clean environment like Cola
 
 results: $(VENV)/.done ## Run the recorded studies again (long)
 	MPLBACKEND=Agg $(PY) -m physnn.lab.studies
+	MPLBACKEND=Agg $(PY) -m book.figures.opening
 
 bench: $(VENV)/.done ## Time the package against its peers
 	OMP_NUM_THREADS=1 $(PY) -m benchmarks

@@ -16,12 +16,12 @@ class DynamicLinear(nn.Module):
     r"""A linear layer whose effective weights depend on its input, in exact factored form.
 
     .. math::
-        \varphi(x) = W_0\,\bigl[(a \cosh 5\beta + \tau(x) \sinh 5\beta) \odot x\bigr] + b, \qquad
-        \tau(x) = t\,\sigma(\operatorname{mean} x)
+        \varphi(x) &= W_0\,\bigl[(a \cosh 5\beta + \tau(x) \sinh 5\beta) \odot x\bigr] + b \\
+        \tau(x) &= t\,\sigma(\operatorname{mean} x)
 
-    The post builds a weight matrix per sample, :math:`W_{ij}(x) = W_{0,ij}(a_j \cosh 5\beta + \tau(x) \sinh 5\beta)`.
-    The bracket does not depend on the output index i, so it scales the input instead, and one matrix
-    product with the shared :math:`W_0` gives the same numbers.
+    The post builds a weight matrix per sample, each row of :math:`W_0` times the bracket. The bracket does not
+    depend on the output index, so it scales the input instead, and one matrix product with the shared
+    :math:`W_0` gives the same numbers.
 
     Args:
         in_features: size of each input, n.
@@ -143,7 +143,8 @@ class ExperimentalLayer(nn.Module):
         (\\*, input_size) to (\\*, output_size).
 
     Raises:
-        ValueError: ``beta_init`` is not finite, or the last dimension of the input is not ``input_size``.
+        ValueError: a size is below 1, ``beta_init`` is not finite, or the last dimension of the input is not
+            ``input_size``.
         TypeError: the input is not floating point.
 
     Source: the post, "Code Snippet for the ExperimentalLayer".
@@ -153,6 +154,8 @@ class ExperimentalLayer(nn.Module):
         self, input_size: int, output_size: int, beta_init: float, alpha: float = 0.0035, gamma: float = 5.0
     ) -> None:
         super().__init__()
+        if input_size < 1 or output_size < 1:
+            raise ValueError(f"input_size and output_size must be at least 1, got {input_size} and {output_size}")
         if not math.isfinite(beta_init):
             raise ValueError(f"beta_init must be finite, got {beta_init}")
         # The post draws twice; so do we, that one seed gives both the same weights.
@@ -182,7 +185,10 @@ def dynamic_linear(
     bias: Tensor | None = None,
     fused: bool | None = None,
 ) -> Tensor:
-    r"""Apply the map of :class:`DynamicLinear`, :math:`W_0[(a \cosh 5\beta + \tau(x) \sinh 5\beta) \odot x] + b`.
+    r"""Apply the map of :class:`DynamicLinear`, as a function of its parameters.
+
+    .. math::
+        \varphi(x) = W_0\,\bigl[(a \cosh 5\beta + \tau(x) \sinh 5\beta) \odot x\bigr] + b
 
     Args:
         x: inputs, shape (\*, n).

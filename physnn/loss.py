@@ -31,7 +31,7 @@ class GinzburgLandauLoss(nn.Module):
         spatial: :math:`q_s`, the 0.5 of the post's formula.
         norm: the maximum runs over the whole ``"batch"`` (the formula as printed) or over each ``"sample"``.
         boundary: what the central difference :math:`(\varphi_{i+1} - \varphi_{i-1})/2` sees beyond the ends:
-            ``"periodic"`` (the only rule under which the printed difference holds at every index),
+            ``"periodic"`` (the printed difference holds at every index without values from outside),
             ``"zero"``, ``"replicate"`` (the end value again) or ``"one-sided"`` (a one-step difference
             at the ends, as :func:`torch.gradient`).
         outer: ``"abs"`` is \|mean\| (the post), ``"none"`` the signed mean, the energy itself, and
@@ -246,6 +246,8 @@ def _difference(field: Tensor, axis: int, boundary: str) -> Tensor:
 def _jump(field: Tensor, axis: int, boundary: str) -> Tensor:
     """Return D f, f[i+1] - f[i-1] along ``axis``, with what the boundary rule puts beyond the ends."""
     size = field.shape[axis]
+    if boundary == "one-sided" and size < 2:
+        raise ValueError(f"boundary='one-sided' needs at least two indices along each axis, got {tuple(field.shape)}")
     first, last = field.narrow(axis, 0, 1), field.narrow(axis, -1, 1)
     if boundary == "periodic":
         before, after = last, first

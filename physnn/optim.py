@@ -25,10 +25,12 @@ class Langevin(Optimizer):
         v \leftarrow (1 - \gamma)\,v - \alpha\,(g + \lambda\theta) + \sqrt{2\gamma\alpha T}\;\eta, \qquad
         \theta \leftarrow \theta + v, \qquad \eta \sim \mathcal N(0, 1)
 
-    For small steps on a loss L it samples :math:`\exp(-L/T)`: with a loss that is a *mean* over N samples, the
-    Bayesian posterior is T = 1/N. At T = 0 it is :class:`torch.optim.SGD` with the same lr and
-    momentum :math:`1 - \gamma`, and :math:`v` is minus lr times its momentum buffer; at :math:`\gamma = 1` it is
-    stochastic gradient Langevin dynamics with step :math:`\alpha`.
+    With exact gradients of a loss L and small steps it samples :math:`\exp(-L/T)`, where that has a finite
+    integral: a loss that does not change when the weights are scaled needs weight decay. With a *mean* negative
+    log-likelihood over N samples, the Bayesian posterior is T = 1/N. At T = 0 it is :class:`torch.optim.SGD`
+    with the same lr and momentum :math:`1 - \gamma`, and :math:`v` is minus lr times its momentum buffer; at
+    :math:`\gamma = 1` it is stochastic gradient Langevin dynamics,
+    :math:`\theta \leftarrow \theta - \alpha g + \sqrt{2\alpha T}\,\eta`.
 
     On :math:`L = \kappa\theta^2/2`, with :math:`k = \alpha\kappa`, :math:`\sigma^2 = 2\gamma\alpha T` and
     :math:`\eta_n` the noise of step n, each scheme has its stationary law:
@@ -118,6 +120,7 @@ class Langevin(Optimizer):
                 seed = int(torch.randint(2**63 - 1, ()))
                 self.generators[device] = torch.Generator(device).manual_seed(seed)
             elif device not in self.generators:
+                self.param_groups.pop()
                 raise ValueError(f"the generator is on {next(iter(self.generators))}, but a parameter is on {device}")
 
     @torch.no_grad()
@@ -127,6 +130,8 @@ class Langevin(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        for group in self.param_groups:  # a schedule may have changed them
+            _check_options(group)
         self._check_gradients()
         if self.thermometer is not None:
             self.thermometer.before()

@@ -211,6 +211,7 @@ def test_no_tensor_of_size_batch_times_out_times_in():
         (lambda: DynamicLinear(3, 3, beta=math.nan), ValueError, "nan"),
         (lambda: DynamicLinear(1, 3, position="normalized"), ValueError, "in_features >= 2"),
         (lambda: ExperimentalLayer(3, 3, math.nan), ValueError, "nan"),
+        (lambda: ExperimentalLayer(0, 3, 0.1), ValueError, "at least 1, got 0 and 3"),
         (lambda: DynamicLinear(3, 2)(torch.ones(2, 4)), ValueError, r"\(\*, 3\), got \(2, 4\)"),
         (lambda: ExperimentalLayer(3, 2, 0.1)(torch.ones(())), ValueError, r"got \(\)"),
         (lambda: DynamicLinear(3, 2)(torch.ones(2, 3, dtype=torch.uint8)), TypeError, "uint8"),

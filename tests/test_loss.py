@@ -231,6 +231,11 @@ def test_bad_input(phi, target, error, said):
         ginzburg_landau_loss(phi, target)
 
 
+def test_one_sided_differences_need_two_indices():
+    with pytest.raises(ValueError, match=r"at least two indices along each axis, got \(2, 1\)"):
+        ginzburg_landau_loss(torch.ones(2, 1), torch.tensor([0, 0]), boundary="one-sided")
+
+
 def test_repr_names_the_options():
     assert "quartic=-5.0" in repr(GinzburgLandauLoss()) and "norm='batch'" in repr(GinzburgLandauLoss())
 

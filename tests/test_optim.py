@@ -273,10 +273,28 @@ def test_bad_options(options, said):
         Langevin([{"params": parameters(), "lr": lr, **options}], 0.1, damping=0.5)
 
 
+def test_options_that_a_schedule_spoils_are_caught_before_the_step():
+    params = parameters()
+    optimizer = Langevin(params, 0.1, damping=0.5, temperature=1.0)
+    before = [p.detach().clone() for p in params]
+    set_gradients(params, 0)
+    for name, value in (("lr", math.nan), ("lr", -1.0), ("temperature", -1.0), ("damping", 2.0)):
+        kept = optimizer.param_groups[0][name]
+        optimizer.param_groups[0][name] = value
+        with pytest.raises(ValueError, match=f"{name} must .* got {value}"):
+            optimizer.step()
+        optimizer.param_groups[0][name] = kept
+    assert all(torch.equal(a, b) for a, b in zip(params, before, strict=True))
+
+
 def test_a_generator_elsewhere_and_a_foreign_state():
     with pytest.raises(ValueError, match="generator is on cpu, but a parameter is on meta"):
         Langevin([nn.Parameter(torch.empty(2, device="meta"))], 0.1, damping=0.5, generator=torch.Generator())
     params = parameters()
+    optimizer = Langevin(params, 0.1, damping=0.5, generator=torch.Generator())
+    with pytest.raises(ValueError, match="parameter is on meta"):
+        optimizer.add_param_group({"params": [nn.Parameter(torch.empty(2, device="meta"))]})
+    assert len(optimizer.param_groups) == 1
     sgd = torch.optim.SGD(params, 0.1, momentum=0.9)
     with pytest.raises(ValueError, match="is it of a Langevin"):
         Langevin(params, 0.1, damping=0.5).load_state_dict(sgd.state_dict())

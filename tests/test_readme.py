@@ -1,9 +1,10 @@
-"""The README's promises hold: its Python runs as printed and its commands exist."""
+"""The README's promises hold: its Python runs as printed, its commands exist, its ablation runs."""
 
 import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -52,3 +53,13 @@ def test_every_command_exists(command):
     for script in [word for word in words[1:] if re.fullmatch(r"[\w./-]+\.(py|md|ipynb|yml)", word)]:
         if not script.startswith("_build/"):  # what the command makes
             assert (ROOT / script).exists(), f"{script} does not exist"
+
+
+@pytest.mark.parametrize("command", [line for line in commands() if "papermill" in line])
+def test_the_ablation_runs_as_printed(command, tmp_path):
+    words = shlex.split(command.replace("_build/", f"{tmp_path}/"))
+    words[0] = str(Path(sys.executable).parent / Path(words[0]).name)
+    run = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr[-3000:]
+    (made,) = tmp_path.glob("*.ipynb")
+    assert '"live-proposal"' in made.read_text(encoding="utf-8")

@@ -17,12 +17,12 @@ from physnn.lab.style import svg
 from physnn.lab.training import fit
 
 TARGET = Path(__file__).parents[1] / "static" / "opening.svg"
-TIMES = (2, 12, 120)
+TIMES = (2, 12, 60)
 EPOCHS = (0, 1, 5)
 ARM = "one-layer proposal"
 
 
-def allen_cahn(size: int = 96, kappa: float = 4.0, dt: float = 0.05) -> list[Tensor]:
+def allen_cahn(size: int = 160, kappa: float = 4.0, dt: float = 0.05) -> list[Tensor]:
     """Return the field of du/dt = kappa * Laplacian(u) + u - u^3 at ``TIMES``, from small noise, periodic."""
     u = 0.1 * torch.randn(size, size, generator=torch.Generator().manual_seed(0))
     snapshots = []

@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 
 
 def compare(layers: Mapping[str, nn.Module], x: Tensor, rounds: int = 3) -> pd.DataFrame:
-    """Measure one forward and backward pass of each layer on ``x``.
+    """Measure one forward and backward pass of each layer on ``x``, on one thread.
 
     The layers take turns, so that a slow moment of the machine does not hit one of them alone; the shortest time of
     each counts, which is the one least disturbed.
@@ -25,11 +25,16 @@ def compare(layers: Mapping[str, nn.Module], x: Tensor, rounds: int = 3) -> pd.D
         layer(x).sum().backward()
 
     seconds = {name: float("inf") for name in layers}
-    for _ in range(rounds):
-        for name, layer in layers.items():
-            start = time.perf_counter()
-            run(layer)
-            seconds[name] = min(seconds[name], time.perf_counter() - start)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for _ in range(rounds):
+            for name, layer in layers.items():
+                start = time.perf_counter()
+                run(layer)
+                seconds[name] = min(seconds[name], time.perf_counter() - start)
+    finally:
+        torch.set_num_threads(threads)
     rows = {
         name: {"milliseconds": 1e3 * seconds[name], "largest tensor, MiB": largest_tensor(partial(run, layer)) / 2**20}
         for name, layer in layers.items()

@@ -126,7 +126,7 @@ def _fetch(root: Path) -> None:
         try:
             MNIST(root, download=True)
         except RuntimeError as error:  # torchvision's word for "no mirror answered"
-            raise OSError(str(error)) from error
+            raise OSError(str(error).splitlines()[0].rstrip(":")) from error
     for name, published in FILES.items():
         path = raw / name
         with open(path, "rb") as file:

@@ -1,9 +1,11 @@
 """Name a value of a notebook, so that the book's prose can show it."""
 
+import pandas as pd
 from IPython.core.formatters import format_display_data
 from IPython.display import display
 
 PREFIX = "application/papermill.record/"
+_values: dict[str, object] = {}
 
 
 def glue(name: str, value: object) -> None:
@@ -18,6 +20,15 @@ def glue(name: str, value: object) -> None:
     """
     if type(value).__module__.split(".")[0] in {"numpy", "torch"}:
         raise TypeError(f"glue({name!r}) got a {type(value).__name__}; pass float(value), int(value) or a string")
+    _values[name] = value
     data, metadata = format_display_data(value)
     metadata["scrapbook"] = {"name": name, "mime_prefix": PREFIX}
     display({PREFIX + key: item for key, item in data.items()}, metadata=metadata, raw=True)
+
+
+def glued() -> pd.DataFrame:
+    """Return all values glued so far, one row per name.
+
+    Where prose shows a name and not its value (a notebook opened outside the book), this is where to look it up.
+    """
+    return pd.DataFrame({"value": pd.Series(_values, dtype=object)})

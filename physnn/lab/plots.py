@@ -218,7 +218,12 @@ def _references(fig: Figure, ax: Axes, references: Mapping[str, float], roles: M
 
 
 def _label_ends(fig: Figure, ax: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
-    """Name each curve at its right end, pushing names apart where curves end close together."""
+    """Name each curve at its right end, pushing names apart where curves end close together.
+
+    The name of a curve that ends outside the axes stands at their edge.
+    """
+    low, high = sorted(ax.get_ylim())
+    ends = [(min(max(y, low), high), name, color) for y, name, color in ends]
     fig.draw_without_rendering()
     points = 72 / fig.dpi
     natural = [ax.transData.transform((0, y))[1] * points for y, _, _ in ends]

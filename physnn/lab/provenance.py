@@ -3,6 +3,7 @@
 import datetime
 import hashlib
 import platform
+import re
 import subprocess
 import time
 from collections.abc import Mapping
@@ -32,6 +33,13 @@ def commit() -> str:
     return git.stdout.strip()
 
 
+def processor() -> str:
+    """Return the processor's name; the chapters and studies compute on it, also where there is a GPU."""
+    info = Path("/proc/cpuinfo")
+    names = re.findall(r"^model name\s*: (.+)$", info.read_text(), re.MULTILINE) if info.exists() else []
+    return names[0] if names else platform.processor() or platform.machine()
+
+
 def environment() -> dict[str, str]:
     """Return what a reader needs to judge a number: commit, versions, source digest, Python, device and date."""
     return {
@@ -40,9 +48,14 @@ def environment() -> dict[str, str]:
         "source": source_digest(),
         "torch": torch.__version__,
         "python": platform.python_version(),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {platform.machine()}",
+        "device": f"{processor()}, {torch.get_num_threads()} threads",
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
     }
+
+
+def elapsed() -> float:
+    """Return the seconds since this module was imported, near enough the start of the notebook."""
+    return time.perf_counter() - _START
 
 
 def provenance(parameters: Mapping[str, object], data: str) -> None:
@@ -60,7 +73,7 @@ def provenance(parameters: Mapping[str, object], data: str) -> None:
         ", ".join(f"{name} = {value}" for name, value in parameters.items()),
         data,
         f"torch {made['torch']}, Python {made['python']}, {made['device']}",
-        f"{made['date']}, {time.perf_counter() - _START:.0f} s",
+        f"{made['date']}, {elapsed():.0f} s",
     )
 
 

@@ -92,7 +92,7 @@ class Study:
     def run(self, workers: int | None = None) -> None:
         """Run every replica that has no result yet, and record the table."""
         start, made_by = time.time(), environment()
-        parts = Path("_build") / "studies" / f"{self.name}-{self.digest[:12]}"
+        parts = Path("_build") / "studies" / f"{self.name}-{self.digest[:12]}-{made_by['source'][:12]}"
         parts.mkdir(parents=True, exist_ok=True)
         arms, tuning, final = self.design["arms"], self.design["tuning"], self.design["final"]
         grid = [("tuning", arm, lr, seed) for arm in arms for lr in tuning["lr"] for seed in tuning["seeds"]]

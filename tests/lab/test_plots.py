@@ -126,6 +126,12 @@ def test_learning_curves_draw_one_standard_deviation(history):
     assert band.min() == pytest.approx(1) and band.max() == pytest.approx(6)
 
 
+def test_a_curve_that_leaves_the_axes_is_named_at_their_edge(history):
+    fig, ax = plots.learning_curves(history.assign(accuracy=-1000.0), roles={"CE": "baseline"}, ylim=(0, 10))
+    fig.draw_without_rendering()
+    assert all(fig.bbox.contains(*text.get_window_extent().min) for text in ax.texts)
+
+
 def test_whole_numbers_of_epochs_have_whole_ticks(history):
     fig, ax = plots.learning_curves(history[history.epoch <= history.epoch.min() + 1], roles={"CE": "baseline"})
     fig.draw_without_rendering()
