@@ -18,7 +18,6 @@ def rows() -> Iterator[Row]:
         subjects = {
             "nn.Linear": nn.Linear(INPUTS, OUTPUTS, bias=False),
             "DynamicLinear": DynamicLinear(INPUTS, OUTPUTS),
-            "DynamicLinear(fused=False)": DynamicLinear(INPUTS, OUTPUTS, fused=False),
         }
         x = torch.randn(BATCH, INPUTS, requires_grad=x_needs_grad)
         title = f"layer, x needs {'a' if x_needs_grad else 'no'} gradient: "

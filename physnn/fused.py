@@ -1,4 +1,4 @@
-"""What the hand-written backward passes of the layer and of the loss share: when they apply, and what if not."""
+"""When the hand-written backward passes of the loss apply, and what stands in for them where they do not."""
 
 from collections.abc import Callable, Sequence
 

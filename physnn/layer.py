@@ -5,9 +5,6 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd import Function
-
-from physnn import fused as fused_form
 
 POSITIONS = ("index", "normalized", "ones", "permuted", "learned")
 
@@ -32,8 +29,6 @@ class DynamicLinear(nn.Module):
             index in a random order drawn once; ``"learned"``: trainable, starting at the index.
         gate: ``"input"`` (the post) for :math:`\sigma(\operatorname{mean} x)`, or a number that replaces it.
         bias: whether to add a trainable bias (the post has none).
-        fused: the gradient from its closed form, in as few passes as there are (True, and None), or from autograd
-            (False): the same numbers.
 
     Attributes:
         weight: :math:`W_0`, shape (m, n), Xavier normal as in the post.
@@ -60,7 +55,6 @@ class DynamicLinear(nn.Module):
         position: str = "index",
         gate: str | float = "input",
         bias: bool = False,
-        fused: bool | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -80,7 +74,6 @@ class DynamicLinear(nn.Module):
         self.beta_init = float(beta)
         self.position_kind = position
         self.gate = gate if gate == "input" else float(gate)
-        self.fused = fused
 
         factory = {"device": device, "dtype": dtype}
         self.weight = nn.Parameter(torch.empty(out_features, in_features, **factory))
@@ -116,8 +109,7 @@ class DynamicLinear(nn.Module):
         if self.position_kind == "normalized":
             n = self.in_features
             position = position / math.sqrt((n - 1) * (2 * n - 1) / 6)  # rms of 0, 1, ..., n-1
-        options = {"position": position, "gate": self.gate, "bias": self.bias, "fused": self.fused}
-        return dynamic_linear(x, self.weight, self.beta, self.t, **options)
+        return dynamic_linear(x, self.weight, self.beta, self.t, position=position, gate=self.gate, bias=self.bias)
 
     def extra_repr(self) -> str:
         return (
@@ -183,7 +175,6 @@ def dynamic_linear(
     position: Tensor | None = None,
     gate: str | float = "input",
     bias: Tensor | None = None,
-    fused: bool | None = None,
 ) -> Tensor:
     r"""Apply the map of :class:`DynamicLinear`, as a function of its parameters.
 
@@ -198,8 +189,6 @@ def dynamic_linear(
         position: :math:`a`, shape (n,); None for the post's 0, 1, ..., n-1.
         gate: ``"input"`` for :math:`\sigma(\operatorname{mean} x)`, or a number in its place.
         bias: b, shape (m,), or None.
-        fused: the gradient from its closed form (True, and None) or from autograd (False). Under ``torch.compile``,
-            ``torch.func`` and forward-mode differentiation it is always autograd's.
 
     Returns:
         :math:`\varphi`, shape (\*, m). The scale is computed in at least float32, whatever the type of ``x``.
@@ -213,91 +202,10 @@ def dynamic_linear(
         raise ValueError(f"expected an input of shape (*, {n}), got {tuple(x.shape)}")
     if not x.is_floating_point():
         raise TypeError(f"expected a floating-point input, got {x.dtype}; convert it, e.g. x.float() / 255")
+    dtype = torch.promote_types(x.dtype, torch.float32)
     if position is None:
         position = torch.arange(n, device=x.device)
-    tensors = (x, weight, beta, t, position, bias)
-    form = _DynamicLinear.apply if fused_form.applies(fused, *tensors) else _composed
-    return form(*tensors, gate)
-
-
-def _composed(
-    x: Tensor, weight: Tensor, beta: Tensor, t: Tensor, position: Tensor, bias: Tensor | None, gate: str | float
-) -> Tensor:
-    """Scale the input, then multiply by the shared weights: the readable form."""
-    scale = _scale(x, beta, t, position, gate)[0]
-    return F.linear((scale * x).to(x.dtype), weight, bias)
-
-
-def _scale(x: Tensor, beta: Tensor, t: Tensor, position: Tensor, gate: str | float) -> tuple[Tensor, ...]:
-    """Return the scale, cosh 5β, sinh 5β and the gate, in at least float32."""
-    dtype = torch.promote_types(x.dtype, torch.float32)
     rapidity = 5 * beta.to(dtype)
-    cosh, sinh = torch.cosh(rapidity), torch.sinh(rapidity)
-    opening = torch.sigmoid(x.mean(-1, keepdim=True, dtype=dtype)) if gate == "input" else gate
-    return position.to(dtype) * cosh + t.to(dtype) * opening * sinh, cosh, sinh, opening
-
-
-class _DynamicLinear(Function):
-    r"""The same map with its gradient in closed form.
-
-    With :math:`C, S = \cosh 5\beta, \sinh 5\beta`, the scale :math:`s = aC + t\sigma S` of each sample,
-    :math:`z = s \odot x`, :math:`g = \partial L/\partial\varphi` and :math:`h = gW_0`, sums over the batch, and
-    :math:`r = h \cdot x` of each sample:
-
-    .. math::
-        \partial_{W_0} &= g^\top z, & \partial_x &= h \odot s + \tfrac{tS}{n}\,\sigma(1 - \sigma)\,r, &
-        \partial_a &= C \textstyle\sum h \odot x, \\
-        \partial_\beta &= \tfrac5C\,(S \textstyle\sum h \cdot z + t \sum \sigma r), &
-        \partial_t &= S \textstyle\sum \sigma r, & \partial_b &= \textstyle\sum g.
-
-    Kept for it are the inputs and z, a second tensor of the size of x. (In the derivative by β,
-    :math:`C^2 - S^2 = 1` spares a pass over h.)
-    """
-
-    @staticmethod
-    def forward(ctx, *inputs):
-        x, weight, beta, t, position, bias, gate = inputs
-        scale, cosh, sinh, opening = _scale(x, beta, t, position, gate)
-        # In place where it can be: one large tensor less.
-        z = (scale.mul_(x) if scale.shape == x.shape else scale * x).to(x.dtype)
-        ctx.save_for_backward(*inputs[:-1], z, cosh, sinh, opening if gate == "input" else None)
-        ctx.gate = gate
-        return F.linear(z, weight, bias)
-
-    @staticmethod
-    def backward(ctx, grad):
-        *inputs, z, cosh, sinh, opening = ctx.saved_tensors
-        needed = ctx.needs_input_grad
-        if torch.is_grad_enabled():
-            return fused_form.differentiable_backward(_composed, [*inputs, ctx.gate], needed, grad)
-        x, weight, beta, t, position, bias = inputs
-        by_x = by_weight = by_beta = by_t = by_position = by_bias = None
-        dtype, n, rows = cosh.dtype, x.shape[-1], math.prod(x.shape[:-1])
-        x, z, grad = x.reshape(rows, n), z.reshape(rows, n), grad.reshape(rows, weight.shape[0])
-        if needed[1]:
-            # Under autocast the product was of grad's type, narrower than the weight's.
-            by_weight = (grad.T @ z.to(grad.dtype)).to(weight.dtype)
-        if needed[5]:
-            by_bias = grad.sum(0).to(bias.dtype)
-        if needed[0] or needed[2] or needed[3] or needed[4]:
-            h = (grad @ weight.to(grad.dtype)).to(dtype)
-            hx = h * x
-            r = hx.sum(1, keepdim=True)
-            opening = ctx.gate if opening is None else opening.reshape(rows, 1)
-            gated, t_wide = (opening * r).sum(), t.to(dtype)
-            t_sinh = t_wide * sinh
-            along = torch.dot(h.reshape(-1), z.to(dtype).reshape(-1))
-            by_beta = ((sinh * along + t_wide * gated) * 5 / cosh).reshape(beta.shape).to(beta.dtype)
-            by_t = (sinh * gated).reshape(t.shape).to(t.dtype)
-        if needed[4]:
-            by_position = (cosh * hx.sum(0)).to(position.dtype)
-        if needed[0]:
-            scale = position.to(dtype) * cosh
-            if ctx.gate == "input":
-                # hx has served: the scale takes its memory, and the result h's. Fresh pages cost as much as arithmetic.
-                scale = torch.add(scale, opening * t_sinh, out=hx)
-                by_x = torch.addcmul(t_sinh / n * opening * (1 - opening) * r, h, scale, out=h)
-            else:
-                by_x = h.mul_(scale + opening * t_sinh)
-            by_x = by_x.to(inputs[0].dtype).reshape(inputs[0].shape)
-        return by_x, by_weight, by_beta, by_t, by_position, by_bias, None
+    tau = t.to(dtype) * (torch.sigmoid(x.mean(-1, keepdim=True, dtype=dtype)) if gate == "input" else gate)
+    scale = position.to(dtype) * torch.cosh(rapidity) + tau * torch.sinh(rapidity)
+    return F.linear((scale * x).to(x.dtype), weight, bias)

@@ -1,14 +1,14 @@
 """The Ginzburg-Landau loss of the post: a quadratic, a quartic and a spatial term of normalized outputs."""
 
 import math
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd import Function
 
 from physnn import fused as fused_form
+from physnn import loss_fused
+from physnn.field import difference, normalize, spatial_axes
 
 NORMS = ("batch", "sample")
 BOUNDARIES = ("periodic", "zero", "replicate", "one-sided")
@@ -128,7 +128,7 @@ def ginzburg_landau_density(
 def _loss(phi: Tensor, target: Tensor, options: tuple, fused: bool | None) -> Tensor:
     _check_input(phi, target)
     if fused_form.applies(fused, phi, target) and not target.requires_grad:
-        return _GinzburgLandau.apply(phi, target, options)
+        return loss_fused.choose(phi, target, options).apply(phi, target, options, _composed)
     return _composed(phi, target, options)
 
 
@@ -145,143 +145,15 @@ def _composed(phi: Tensor, target: Tensor, options: tuple) -> Tensor:
 def _density(
     phi: Tensor, target: Tensor, quadratic: float, quartic: float, spatial: float, norm: str, boundary: str
 ) -> Tensor:
-    axes = _spatial_axes(phi)
+    axes = spatial_axes(phi)
     if target.shape != phi.shape:
         target = F.one_hot(target.long(), phi.shape[1])
-    phi = _normalize(phi.to(torch.promote_types(phi.dtype, torch.float32)), norm)
-    d2 = (phi - _normalize(target.to(phi.dtype), norm)).square()
+    phi = normalize(phi.to(torch.promote_types(phi.dtype, torch.float32)), norm)
+    d2 = (phi - normalize(target.to(phi.dtype), norm)).square()
     density = d2 * (quadratic + quartic * d2)
     if spatial:
-        density = density + spatial * sum(_difference(phi, axis, boundary).square() for axis in axes)
+        density = density + spatial * sum(difference(phi, axis, boundary).square() for axis in axes)
     return density
-
-
-class _GinzburgLandau(Function):
-    r"""The same loss, with its gradient formed beside the value.
-
-    With :math:`u = \varphi/M`, M = max|φ|, N elements, the difference :math:`\partial = D/2`, and :math:`w` the
-    derivative of the outer function (1, the sign of the mean, or the sign of the integrand):
-
-    .. math::
-        G = \frac{\partial L}{\partial u} = \frac wN\bigl(2q_2 d + 4q_4 d^3\bigr) + \frac{q_s}{2N} D^\top (w\,Du),
-        \qquad \frac{\partial L}{\partial\varphi} = \frac1M\Bigl(G - \frac{\langle G, u\rangle}{k}\,e\Bigr).
-
-    The maximum is attained at k places, where e is the sign of φ, and 0 elsewhere: ties share, as in autograd.
-    """
-
-    @staticmethod
-    def forward(ctx, phi, target, options):
-        quadratic, quartic, spatial, norm, boundary, outer = options
-        wide = phi.to(torch.promote_types(phi.dtype, torch.float32))
-        count, axes = phi.numel(), tuple(range(phi.dim()) if norm == "batch" else range(1, phi.dim()))
-        peak = wide.abs().amax(axes, keepdim=True)
-        peak.add_(peak.logical_not())
-        u = wide / peak
-        if target.shape == phi.shape:
-            d = u - _normalize(target.to(u.dtype), norm)
-        else:
-            minus_one = u.new_full((1, 1), -1.0).expand(len(u), 1)
-            d = u.scatter_add(1, target.long().unsqueeze(1), minus_one)
-        d2 = d * d
-        density = (d2 * quadratic).addcmul_(d2, d2, value=quartic)
-        gradient = (d * (2 * quadratic / count)).addcmul_(d2, d, value=4 * quartic / count)
-        # Short rows on a ring: gathering the neighbours is cheaper than padding.
-        ring = _neighbours(phi.shape[1], phi.device) if phi.dim() == 2 and boundary == "periodic" else None
-        if spatial and ring:
-            jumps = [(1, u.index_select(1, ring[0]).sub_(u.index_select(1, ring[1])))]
-        else:
-            jumps = [(axis, _jump(u, axis, boundary)) for axis in (_spatial_axes(phi) if spatial else ())]
-        for _, jump in jumps:
-            density.addcmul_(jump, jump, value=spatial / 4)
-        mean = density.mean()
-        value, slope = mean, 1.0
-        if outer == "abs":
-            value, slope = mean.abs(), mean.sign()
-        elif outer == "elementwise":
-            sign = density.sign()
-            value = density.mul_(sign).mean()
-            gradient.mul_(sign)
-            for _, jump in jumps:
-                jump.mul_(sign)
-        for axis, jump in jumps:
-            if ring:
-                back = jump.index_select(1, ring[1]).sub_(jump.index_select(1, ring[0]))
-                gradient.add_(back, alpha=spatial / (2 * count))
-            else:
-                _add_transposed_jump(gradient, jump, axis, boundary, spatial / (2 * count))
-        # |u| is exactly 1 where |phi| is the maximum, and by at least a rounding smaller elsewhere.
-        at_peak = F.hardshrink(u, 1 - torch.finfo(u.dtype).eps / 2)
-        ties = at_peak.square().sum(axes, keepdim=True).clamp_(min=1)
-        share = u.mul_(gradient).sum(axes, keepdim=True).div_(ties)
-        gradient.addcmul_(at_peak, share, value=-1)
-        ctx.save_for_backward(phi, target, gradient, slope / peak)
-        ctx.options = options
-        return value.to(phi.dtype)
-
-    @staticmethod
-    def backward(ctx, grad):
-        phi, target, gradient, factor = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            inputs = (phi, target, ctx.options)
-            return fused_form.differentiable_backward(_composed, inputs, ctx.needs_input_grad, grad)
-        return (gradient * (factor * grad)).to(phi.dtype), None, None
-
-
-def _normalize(field: Tensor, norm: str) -> Tensor:
-    """Divide by max|field| over the batch or over each sample; where that is 0, by 1."""
-    axes = tuple(range(field.dim())) if norm == "batch" else tuple(range(1, field.dim()))
-    peak = field.abs().amax(axes, keepdim=True)
-    return field / torch.where(peak > 0, peak, 1.0)
-
-
-def _spatial_axes(phi: Tensor) -> tuple[int, ...]:
-    return (1,) if phi.dim() == 2 else tuple(range(2, phi.dim()))
-
-
-def _difference(field: Tensor, axis: int, boundary: str) -> Tensor:
-    """Return the central difference (f[i+1] - f[i-1]) / 2 along ``axis``, at every index."""
-    return _jump(field, axis, boundary) / 2
-
-
-def _jump(field: Tensor, axis: int, boundary: str) -> Tensor:
-    """Return D f, f[i+1] - f[i-1] along ``axis``, with what the boundary rule puts beyond the ends."""
-    size = field.shape[axis]
-    if boundary == "one-sided" and size < 2:
-        raise ValueError(f"boundary='one-sided' needs at least two indices along each axis, got {tuple(field.shape)}")
-    first, last = field.narrow(axis, 0, 1), field.narrow(axis, -1, 1)
-    if boundary == "periodic":
-        before, after = last, first
-    elif boundary == "zero":
-        before, after = torch.zeros_like(first), torch.zeros_like(last)
-    elif boundary == "replicate":
-        before, after = first, last
-    else:  # one-sided: linear extrapolation by one step makes the central difference a one-step difference
-        before, after = 2 * first - field.narrow(axis, 1, 1), 2 * last - field.narrow(axis, -2, 1)
-    padded = torch.cat([before, field, after], axis)
-    return padded.narrow(axis, 2, size) - padded.narrow(axis, 0, size)
-
-
-def _add_transposed_jump(out: Tensor, field: Tensor, axis: int, boundary: str, alpha: float) -> None:
-    """Add alpha Dᵀ f to ``out``: f[i-1] - f[i+1], with what transposing the boundary rule puts beyond the ends."""
-    size = field.shape[axis]
-    first, last = field.narrow(axis, 0, 1), field.narrow(axis, -1, 1)
-    if boundary == "periodic":
-        parts = [last, field, first]
-    elif boundary == "zero":
-        parts = [torch.zeros_like(first), field, torch.zeros_like(last)]
-    elif boundary == "replicate":
-        parts = [-first, field, -last]
-    else:
-        parts = [-2 * first, 2 * first, field.narrow(axis, 1, size - 2), 2 * last, -2 * last]
-    padded = torch.cat(parts, axis)
-    out.add_(padded.narrow(axis, 0, size), alpha=alpha).sub_(padded.narrow(axis, 2, size), alpha=alpha)
-
-
-@lru_cache
-def _neighbours(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return the indices i+1 and i-1 on a ring of ``size``."""
-    index = torch.arange(size, device=device)
-    return index.roll(-1), index.roll(1)
 
 
 def _check_input(phi: Tensor, target: Tensor) -> None:
