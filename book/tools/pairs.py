@@ -1,7 +1,7 @@
 """Write each notebook's ``.ipynb`` pair from its ``.md`` source: ``python -m book.tools.pairs [--check]``.
 
-The ``.md`` is the only source. The pair exists for Colab and Binder; it carries no outputs, and its
-cell ids follow from the file's name, so that the same source always gives the same bytes.
+The ``.md`` is the only source. The pair exists for Colab and Binder: its text is plain Markdown, it carries no
+outputs, and its cell ids follow from the file's name, so that the same source always gives the same bytes.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
+from book.tools import plain
 from book.tools.project import HERE
 
 
@@ -29,8 +30,19 @@ def notebook(source: Path) -> NotebookNode:
 
 
 def text(source: Path) -> str:
-    """Return the exact contents of the pair of ``source``."""
+    """Return ``source`` as the ``.ipynb`` that is executed for the book, its text in MyST."""
     return nbformat.writes(notebook(source), version=4).rstrip("\n") + "\n"
+
+
+def pair_text(source: Path) -> str:
+    """Return the exact contents of the pair of ``source``, its text in plain Markdown."""
+    result = notebook(source)
+    texts = [cell for cell in result.cells if cell.cell_type == "markdown"]
+    if any(plain.GLUE.search(cell.source) for cell in texts):
+        texts[0].source = texts[0].source.replace("\n\n", f"\n\n{plain.NOTE}\n\n", 1)
+    for cell in texts:
+        cell.source = plain.markdown(cell.source)
+    return nbformat.writes(result, version=4).rstrip("\n") + "\n"
 
 
 def stale(folder: Path) -> list[str]:
@@ -38,7 +50,7 @@ def stale(folder: Path) -> list[str]:
     found = []
     for source in sorted(folder.glob("*.md")):
         pair = source.with_suffix(".ipynb")
-        if not pair.exists() or pair.read_text(encoding="utf-8") != text(source):
+        if not pair.exists() or pair.read_text(encoding="utf-8") != pair_text(source):
             found.append(f"{pair.name} does not follow from {source.name}")
     return found + [f"{pair.name} has no source {pair.stem}.md" for pair in orphans(folder)]
 
@@ -54,7 +66,7 @@ def write(folder: Path) -> list[Path]:
     for pair in touched:
         pair.unlink()
     for source in sorted(folder.glob("*.md")):
-        pair, contents = source.with_suffix(".ipynb"), text(source)
+        pair, contents = source.with_suffix(".ipynb"), pair_text(source)
         if not pair.exists() or pair.read_text(encoding="utf-8") != contents:
             partial = pair.with_suffix(".ipynb.partial")
             partial.write_text(contents, encoding="utf-8")
