@@ -33,7 +33,7 @@ AIM = {
 def rows() -> Iterator[Row]:
     for size, shapes in SIZES.items():
         sgd = torch.optim.SGD(parameters(shapes), LR, momentum=1 - DAMPING, fused=True)
-        options = {"damping": DAMPING, "temperature": TEMPERATURE, "check_finite": False}
+        options = {"damping": DAMPING, "temperature": TEMPERATURE}
         runs = {"fused SGD": sgd.step, "the plain loop": plain_loop(parameters(shapes))}
         for name, more in LANGEVIN.items():
             runs[name] = Langevin(parameters(shapes), LR, **options, **more).step
