@@ -22,8 +22,8 @@ class Langevin(Optimizer):
     r"""Underdamped Langevin dynamics, discretized as in the post.
 
     .. math::
-        v \leftarrow (1 - \gamma)\,v - \alpha\,(g + \lambda\theta) + \sqrt{2\gamma\alpha T}\;\eta, \qquad
-        \theta \leftarrow \theta + v, \qquad \eta \sim \mathcal N(0, 1)
+        v &\leftarrow (1 - \gamma)\,v - \alpha\,(g + \lambda\theta) + \sqrt{2\gamma\alpha T}\;\eta \\
+        \theta &\leftarrow \theta + v, \qquad \eta \sim \mathcal N(0, 1)
 
     With exact gradients of a loss L and small steps it samples :math:`\exp(-L/T)`, where that has a finite
     integral: a loss that does not change when the weights are scaled needs weight decay. With a *mean* negative
@@ -39,8 +39,8 @@ class Langevin(Optimizer):
     Stable for :math:`k < 2(2-\gamma)`:
 
     .. math::
-        \langle\theta^2\rangle = \frac{T/\kappa}{1 - k/(4-2\gamma)}, \qquad
-        \langle v^2\rangle = \frac{4\alpha T}{2(2-\gamma) - k}, \qquad \langle\theta v\rangle = \langle v^2\rangle/2
+        \langle\theta^2\rangle &= \frac{T/\kappa}{1 - k/(4-2\gamma)} \\
+        \langle v^2\rangle &= \frac{4\alpha T}{2(2-\gamma) - k}, \qquad \langle\theta v\rangle = \langle v^2\rangle/2
 
     ``"gjf"`` replaces :math:`\eta_n` by :math:`(\eta_{n-1} + \eta_n)/2` and keeps :math:`\eta_n` in the state
     (Grønbech-Jensen & Farago 2013; at :math:`\gamma = 1` Leimkuhler & Matthews 2013). Stable for
