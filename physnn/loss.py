@@ -128,7 +128,7 @@ def ginzburg_landau_density(
 def _loss(phi: Tensor, target: Tensor, options: tuple, fused: bool | None) -> Tensor:
     _check_input(phi, target)
     if fused_form.applies(fused, phi, target) and not target.requires_grad:
-        return loss_fused.choose(phi, target, options).apply(phi, target, options, _composed)
+        return loss_fused.choose(phi, options).apply(phi, target, options, _composed)
     return _composed(phi, target, options)
 
 
