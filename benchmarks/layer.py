@@ -26,12 +26,12 @@ def rows() -> Iterator[Row]:
             runs, "nn.Linear", seconds=10, must={"DynamicLinear": must}, aim={"DynamicLinear": aim}, title=title
         )
 
-    x = torch.randn(BATCH, INPUTS)
+    x = torch.randn(BATCH, INPUTS, requires_grad=True)
     pair = {
         "ExperimentalLayer": step(ExperimentalLayer(INPUTS, OUTPUTS, 0.1), x),
         "printed": step(printed.ExperimentalLayer(INPUTS, OUTPUTS, 0.1), x),
     }
-    for row in compare(pair, "ExperimentalLayer", seconds=6, must={"printed": ">= 130"}, aim={"printed": "150"}):
+    for row in compare(pair, "ExperimentalLayer", seconds=12, must={"printed": ">= 130"}, aim={"printed": "150"}):
         row.name = "layer: the printed code"
         yield row
 

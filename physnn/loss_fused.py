@@ -27,7 +27,8 @@ class BatchLoss(Function):
     The energy needs a few sums, each read from memory once, and no density is formed:
 
     .. math::
-        N L = |q_2 \langle d, d\rangle + q_4 \langle d^2, d^2\rangle + q_s \langle u, K u\rangle|, \qquad K = \partial^\top\partial.
+        N L = |q_2 \langle d, d\rangle + q_4 \langle d^2, d^2\rangle + q_s \langle u, K u\rangle|,
+        \qquad K = \partial^\top\partial.
 
     A batch of ten outputs a sample is so small that the number of calls counts: there K is a matrix. The gradient is
     that of :class:`AnyLoss`.
@@ -145,7 +146,7 @@ def _curvature(u: Tensor, boundary: str) -> Tensor:
 
 
 def _at_peak(u: Tensor) -> Tensor:
-    """Keep u where it is 1 or -1: exactly there |phi| is the maximum, elsewhere it is smaller by a rounding at least."""
+    """Keep u where it is 1 or -1, where |phi| is the maximum: elsewhere it is smaller by a rounding at least."""
     return F.hardshrink(u, 1 - torch.finfo(u.dtype).eps / 2)
 
 

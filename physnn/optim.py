@@ -1,19 +1,17 @@
 """The Langevin optimizer of the post: momentum with friction, and noise at a temperature."""
 
-import cmath
 import math
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
-from physnn import scheme as schemes
-from physnn.compiled import DTYPES, compiled_update
-from physnn.noise import KINDS, draw, room
+from physnn.gradients import check_gradients
+from physnn.noise import KINDS
+from physnn.scheme import SCHEMES
+from physnn.update import batches, update
 
 NEW_OPTIONS = {"scheme": "post", "noise": "normal", "fused": None, "compiled": False}  # absent in old pickles
 
@@ -64,12 +62,13 @@ class Langevin(Optimizer):
         weight_decay: :math:`\lambda`, at least 0, added to the loss as :math:`\lambda|\theta|^2/2`.
         generator: source of the noise; None makes one per device, seeded from torch's global generator.
         maximize: climb instead of descend.
-        foreach: update all tensors at once (True, and None) or one after the other (False): the same numbers.
+        foreach: update many tensors at once (True) or one after the other (False): the same numbers. None: True,
+            where ``fused`` does not apply.
         check_finite: raise before anything changes when a gradient is not finite. Costs one pass over the gradients.
         scheme: ``"post"``, ``"gjf"`` or ``"baoa"``, above.
         noise: ``"normal"``, exactly; ``"two-point"`` or ``"byte-sum"``, faster (:func:`physnn.noise.draw`).
         fused: update velocity and parameter in one pass (``"post"`` and ``"gjf"``), where torch has the kernel and the
-            tensors are contiguous; the same numbers up to rounding. None and False: as ``foreach`` says.
+            tensors are contiguous; the same numbers up to rounding. None: True, unless ``foreach`` is given.
         compiled: one kernel for noise and update, for ``noise="byte-sum"`` and contiguous float32 and float64 tensors;
             the same numbers up to rounding. It compiles once, for every shape and every schedule. Without a working
             compiler a warning is given, once, and the update runs uncompiled.
@@ -132,81 +131,18 @@ class Langevin(Optimizer):
                 loss = closure()
         for group in self.param_groups:  # a schedule may have changed them
             _check_options(group)
-        self._check_gradients()
-        if self.thermometer is not None:
-            self.thermometer.before()
-        for group in self.param_groups:
-            with_grad = [p for p in group["params"] if p.grad is not None]
-            for params in _by_device_and_dtype(with_grad).values():
-                self._step(group, params)
-        if self.thermometer is not None:
-            self.thermometer.after()
+        with_grad = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+        check_gradients(with_grad, self.check_finite)
+        measuring = self.thermometer is not None and self.thermometer.begin()
+        for index, group in enumerate(self.param_groups):
+            for params in batches(group):
+                if measuring:
+                    self.thermometer.before(index, params)
+                states = [self.state[p] for p in params]
+                update(params, group, states, self.generators[params[0].device], self.scratch)
+                if measuring:
+                    self.thermometer.after(index, params)
         return loss
-
-    def _step(self, group: dict[str, Any], params: list[Tensor]) -> None:
-        """Update the parameters of one group, device and type."""
-        if group["noise"] == "byte-sum":
-            params = sorted(params, key=Tensor.numel)  # as compiled_update wants them
-        for p in params:
-            if "velocity" not in self.state[p]:
-                self.state[p]["velocity"] = torch.zeros_like(p, memory_format=torch.preserve_format)
-        # A complex number is two real degrees of freedom.
-        thetas = [_real(p) for p in params]
-        grads = [_real(p.grad) for p in params]
-        velocities = [_real(self.state[p]["velocity"]) for p in params]
-        scheme, hot = group["scheme"], group["temperature"] > 0
-        last = self._last_noise(group["noise"], params, thetas) if hot and scheme == "gjf" else None
-        spread = 2 - group["damping"] if scheme == "baoa" else 2
-        noise_std = math.sqrt(spread * group["damping"] * group["lr"] * group["temperature"])
-        numbers = {
-            "lr": -group["lr"] if group["maximize"] else group["lr"],
-            "damping": group["damping"],
-            "weight_decay": -group["weight_decay"] if group["maximize"] else group["weight_decay"],
-        }
-        tensors = (thetas, grads, velocities)
-        special = group["compiled"] or group["fused"]
-        contiguous = special and all(t.is_contiguous() for several in tensors for t in several)
-        if group["compiled"] and hot and contiguous and thetas[0].dtype in DTYPES:
-            generator = self.generators[params[0].device]
-            if compiled_update(scheme, *tensors, last, generator, noise_std=noise_std, **numbers):
-                return
-        fuse = group["fused"] and contiguous and schemes.can_fuse(thetas, group["damping"])
-        noise = eta = self._noise(group["noise"], thetas, noise_std if fuse and last is None else 1.0, hot)
-        if last is not None:
-            torch._foreach_add_(last, noise)
-            eta, noise_std = last, noise_std / 2
-        if fuse:
-            if last is not None:
-                torch._foreach_mul_(eta, noise_std)
-            schemes.fused(*tensors, eta, **numbers)
-        else:
-            update = schemes.single_tensor if group["foreach"] is False else schemes.multi_tensor
-            update(scheme, *tensors, eta if hot else None, noise_std=noise_std, **numbers)
-        if last is not None:
-            torch._foreach_copy_(last, noise)
-
-    def _noise(self, kind: str, thetas: list[Tensor], std: float, hot: bool = True) -> list[Tensor]:
-        """Draw noise for all tensors at once, so that every form of the update sees the same; zeros if not hot.
-
-        It lies in a buffer that the next call uses again: fresh pages cost more than the update.
-        """
-        total = sum(p.numel() for p in thetas)
-        device, dtype = thetas[0].device, thetas[0].dtype
-        flat = self.scratch.get((device, dtype))
-        if flat is None or flat.numel() < room(total):
-            flat = self.scratch[device, dtype] = torch.empty(room(total), device=device, dtype=dtype)
-        sizes = [p.numel() for p in thetas]
-        parts = draw(kind, sizes, self.generators[device], flat, std) if hot else flat[:total].zero_().split(sizes)
-        return [part.view_as(p) for part, p in zip(parts, thetas, strict=True)]
-
-    def _last_noise(self, kind: str, params: list[Tensor], thetas: list[Tensor]) -> list[Tensor]:
-        """Return the noise of the last step; before the first one, draw it."""
-        if any("noise" not in self.state[p] for p in params):
-            for p, part in zip(params, self._noise(kind, thetas, 1.0), strict=True):
-                if "noise" not in self.state[p]:
-                    self.state[p]["noise"] = torch.empty_like(p, memory_format=torch.preserve_format)
-                    _real(self.state[p]["noise"]).copy_(part)
-        return [_real(self.state[p]["noise"]) for p in params]
 
     def state_dict(self) -> dict[str, Any]:
         """Return velocities and options as every torch optimizer does, and the state of the noise."""
@@ -244,42 +180,6 @@ class Langevin(Optimizer):
             for device, generator in self.generators.items():
                 generator.set_state(noise[device])
 
-    def _check_gradients(self) -> None:
-        """Raise, before anything changes, on a gradient that is sparse or (unless switched off) not finite."""
-        params = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
-        for p in params:
-            if p.grad.is_sparse:
-                raise RuntimeError("Langevin does not support sparse gradients; use a dense one (sparse=False)")
-        if not self.check_finite or _sums_are_finite([p.grad for p in params]):
-            return
-        bad = next(((i, p) for i, p in enumerate(params) if not p.grad.isfinite().all()), None)
-        if bad is not None:  # else only the sum overflowed
-            i, bad = bad
-            raise FloatingPointError(
-                f"the gradient of parameter {i} (shape {tuple(bad.shape)}) has "
-                f"{int((~bad.grad.isfinite()).sum())} values that are not finite; nothing was updated. "
-                "Lower lr, or look for a division by zero in the loss"
-            )
-
-
-def _sums_are_finite(grads: list[Tensor]) -> bool:
-    """Sum the gradients, several times cheaper than a look at each value: what is not finite leaves no sum finite."""
-    elsewhere = [g for g in grads if g.device.type != "cpu"]
-    if elsewhere and not math.isfinite(get_total_norm(elsewhere)):
-        return False
-    return all(cmath.isfinite(g.sum().item()) for g in grads if g.device.type == "cpu")
-
-
-def _real(tensor: Tensor) -> Tensor:
-    return torch.view_as_real(tensor) if tensor.is_complex() else tensor
-
-
-def _by_device_and_dtype(params: list[Tensor]) -> dict[tuple[torch.device, torch.dtype], list[Tensor]]:
-    buckets = defaultdict(list)
-    for p in params:
-        buckets[p.device, p.dtype].append(p)
-    return buckets
-
 
 def _check_options(group: dict[str, Any]) -> None:
     for name in ("lr", "temperature", "weight_decay"):
@@ -287,7 +187,7 @@ def _check_options(group: dict[str, Any]) -> None:
             raise ValueError(f"{name} must be finite and at least 0, got {group[name]}")
     if not 0 < group["damping"] < 2:
         raise ValueError(f"damping must lie between 0 and 2, both excluded, got {group['damping']}")
-    for name, known in (("scheme", schemes.SCHEMES), ("noise", KINDS)):
+    for name, known in (("scheme", SCHEMES), ("noise", KINDS)):
         if group[name] not in known:
             raise ValueError(f"{name} must be one of {', '.join(known)}, got {group[name]!r}")
     if group["compiled"] and group["noise"] != "byte-sum":

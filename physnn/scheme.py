@@ -42,9 +42,10 @@ def multi_tensor(scheme, params, grads, velocities, noise, *, lr, damping, noise
     torch._foreach_add_(params, velocities, alpha=0.5 if scheme == "baoa" else 1)
 
 
-def can_fuse(params, damping) -> bool:
+def can_fuse(scheme, params, damping) -> bool:
     """Tell whether torch has its fused SGD, a private function, not for momentum 0, for such contiguous tensors."""
-    return hasattr(torch, "_fused_sgd_") and params[0].device.type in ("cpu", "cuda") and damping != 1
+    known = scheme != "baoa" and damping != 1
+    return known and hasattr(torch, "_fused_sgd_") and params[0].device.type in ("cpu", "cuda")
 
 
 def fused(params, grads, velocities, kicks, *, lr, damping, weight_decay) -> None:

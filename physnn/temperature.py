@@ -39,7 +39,8 @@ class Thermometer:
         if every < 1:
             raise ValueError(f"every must be at least 1, got {every}")
         self.optimizer, self.every, self.steps = optimizer, every, 0
-        self.readings: list[dict[str, Any]] = []
+        self.sums: list[dict[str, Any]] = []
+        self.old: dict[tuple[torch.device, torch.dtype], Tensor] = {}
         optimizer.thermometer = self
 
     def read(self, confidence: float = 0.99) -> list[dict[str, Any]]:
@@ -48,42 +49,58 @@ class Thermometer:
         ``kinetic`` and ``configurational`` are scalars on the device; ``temperature`` is the one set, ``dof`` is d,
         and ``low`` to ``high`` is where the kinetic temperature lies with probability ``confidence``.
         """
-        bands = [band(r["temperature"], r["dof"], confidence) for r in self.readings]
-        return [{**r, "low": low, "high": high} for r, (low, high) in zip(self.readings, bands, strict=True)]
+        readings = []
+        for sums in self.sums:
+            temperature, dof, lr = sums["temperature"], sums["dof"], sums["lr"]
+            low, high = band(temperature, dof, confidence)
+            kinetic = _sum(sums["squares"]) / (lr * dof) if lr > 0 and dof else torch.tensor(math.nan)
+            configurational = _sum(sums["virials"]) / max(dof, 1)
+            values = {"temperature": temperature, "dof": dof, "kinetic": kinetic, "configurational": configurational}
+            readings.append({**values, "low": low, "high": high})
+        return readings
 
-    def before(self) -> None:
-        """Called by the optimizer when gradients are known and nothing has moved."""
-        self.measuring = self.steps % self.every == 0
+    def begin(self) -> bool:
+        """Called by the optimizer when all gradients are known: return whether this step is measured."""
         self.steps += 1
-        if not self.measuring:
-            return
-        self.readings, self.old = [], []
-        for group in self.optimizer.param_groups:
-            params = [p for p in group["params"] if p.grad is not None]
-            virial = [_dot(p, p.grad) for p in params]
-            sign = -1 if group["maximize"] else 1
-            if group["weight_decay"]:
-                virial += [sign * group["weight_decay"] * _dot(p, p) for p in params]
-            dof = sum(p.numel() * (2 if p.is_complex() else 1) for p in params)
-            reading = {"temperature": group["temperature"], "dof": dof, "kinetic": torch.tensor(math.nan)}
-            self.readings.append({**reading, "configurational": sign * _sum(virial) / max(dof, 1)})
-            states = [self.optimizer.state[p] for p in params]
-            self.old.append(
-                [s["velocity"].clone() if "velocity" in s else None for s in states] if _is_post(group) else []
-            )
+        if (self.steps - 1) % self.every:
+            return False
+        groups = self.optimizer.param_groups
+        self.sums = [
+            {"temperature": g["temperature"], "lr": g["lr"], "dof": 0, "virials": [], "squares": []} for g in groups
+        ]
+        return True
 
-    def after(self) -> None:
-        """Called by the optimizer at the end of its step."""
-        if not self.measuring:
-            return
-        for group, reading, old in zip(self.optimizer.param_groups, self.readings, self.old, strict=True):
-            w = [self.optimizer.state[p]["velocity"] for p in group["params"] if p.grad is not None]
-            if _is_post(group):
-                w = [(v if v0 is None else v0.add_(v)) for v0, v in zip(old, w, strict=True)]
-            square = _sum([_dot(x, x) for x in w]) / (4 if _is_post(group) else 1)
-            if group["lr"] > 0:
-                reading["kinetic"] = square / (group["lr"] * max(reading["dof"], 1))
-        self.old = []
+    def before(self, index: int, params: list[Tensor]) -> None:
+        """Called when some parameters of a group, all of one device and type, are about to move."""
+        group, sums = self.optimizer.param_groups[index], self.sums[index]
+        sign = -1 if group["maximize"] else 1
+        sums["dof"] += sum(p.numel() * (2 if p.is_complex() else 1) for p in params)
+        sums["virials"] += [sign * _dot(p, p.grad) for p in params]
+        if group["weight_decay"]:
+            sums["virials"] += [group["weight_decay"] * _dot(p, p) for p in params]
+        if group["scheme"] == "post":
+            for part, p in zip(self._old(params), params, strict=True):
+                velocity = self.optimizer.state[p].get("velocity")
+                part.zero_() if velocity is None else part.copy_(velocity)
+
+    def after(self, index: int, params: list[Tensor]) -> None:
+        """Called when they have moved."""
+        velocities = [self.optimizer.state[p]["velocity"] for p in params]
+        squares = self.sums[index]["squares"]
+        if self.optimizer.param_groups[index]["scheme"] == "post":
+            parts = self._old(params)
+            torch._foreach_add_(parts, velocities)
+            squares += [_dot(part, part) / 4 for part in parts]
+        else:
+            squares += [_dot(v, v) for v in velocities]
+
+    def _old(self, params: list[Tensor]) -> list[Tensor]:
+        """Return room for the old velocities, the same for every batch: fresh pages cost more than the measurement."""
+        total, key = sum(p.numel() for p in params), (params[0].device, params[0].dtype)
+        if key not in self.old or self.old[key].numel() < total:
+            self.old[key] = torch.empty(total, device=key[0], dtype=key[1])
+        parts = self.old[key][:total].split([p.numel() for p in params])
+        return [part.view_as(p) for part, p in zip(parts, params, strict=True)]
 
 
 def band(temperature: float, dof: int, confidence: float = 0.99) -> tuple[float, float]:
@@ -159,10 +176,6 @@ def exponential(decay: float) -> Callable[[int], float]:
 def logarithmic() -> Callable[[int], float]:
     r"""Fall as :math:`1/\log(e + n)`: slowly enough, from a high enough start, to find the minimum (Hajek 1988)."""
     return lambda n: 1 / math.log(math.e + n)
-
-
-def _is_post(group: dict[str, Any]) -> bool:
-    return group["scheme"] == "post"
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:

@@ -70,13 +70,13 @@ def test_foreach_and_single_tensor_give_the_same_numbers():
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.25])
 @pytest.mark.parametrize("maximize", [False, True])
-@pytest.mark.parametrize("damping", [0.125, 1.0, 1.5])
-def test_at_temperature_zero_it_is_sgd(weight_decay, maximize, damping):
-    """Exactly: with a power of two for lr, not one bit differs."""
+@pytest.mark.parametrize(("damping", "form"), [(0.125, "fused"), (0.125, "foreach"), (1.0, "foreach"), (1.5, "fused")])
+def test_at_temperature_zero_it_is_sgd(weight_decay, maximize, damping, form):
+    """Exactly: with a power of two for lr, not one bit differs. Fused is the default, but not for damping 1."""
     ours, theirs = parameters(), parameters()
     options = {"weight_decay": weight_decay, "maximize": maximize}
-    langevin = Langevin(ours, 0.0625, damping=damping, **options)
-    sgd = torch.optim.SGD(theirs, 0.0625, momentum=0, **options)
+    langevin = Langevin(ours, 0.0625, damping=damping, **options, foreach=True if form == "foreach" else None)
+    sgd = torch.optim.SGD(theirs, 0.0625, momentum=0, **options, **{form: True})
     sgd.param_groups[0]["momentum"] = 1 - damping  # here, because a negative one is refused above
     run(ours, langevin, 30)
     run(theirs, sgd, 30)

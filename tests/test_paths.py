@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from physnn import Langevin, compiled
+from physnn import Langevin, compiled, update
 
 SHAPES = ((40, 30), (7,), (), (33, 600), (0, 3))
 PATHS = {
+    "default": {},
     "single": {"foreach": False},
     "foreach": {"foreach": True},
     "fused": {"fused": True},
@@ -21,6 +22,12 @@ PATHS = {
     "compiled": {"noise": "byte-sum", "compiled": True},
 }
 CASES = [(path, name) for path in PATHS for name in ("post", "gjf", "baoa") if (path[-5:], name) != ("fused", "baoa")]
+
+
+@pytest.fixture(autouse=True)
+def several_batches(monkeypatch):
+    """Make the tensors three batches."""
+    monkeypatch.setattr(update, "BATCH", 1000)
 
 
 def make(dtype=torch.float32, seed=0, **options):

@@ -1,0 +1,37 @@
+"""What the optimizer refuses to step on: gradients that are sparse, or not finite."""
+
+import cmath
+import math
+
+from torch import Tensor
+from torch.nn.utils import get_total_norm
+
+
+def check_gradients(params: list[Tensor], finite: bool) -> None:
+    """Raise on a gradient that is sparse or, if ``finite``, holds a value that is not finite.
+
+    Raises:
+        RuntimeError: a gradient is sparse.
+        FloatingPointError: a value is infinite or NaN.
+    """
+    for p in params:
+        if p.grad.is_sparse:
+            raise RuntimeError("Langevin does not support sparse gradients; use a dense one (sparse=False)")
+    if not finite or _sums_are_finite([p.grad for p in params]):
+        return
+    bad = next(((i, p) for i, p in enumerate(params) if not p.grad.isfinite().all()), None)
+    if bad is not None:  # else only the sum overflowed
+        i, bad = bad
+        raise FloatingPointError(
+            f"the gradient of parameter {i} (shape {tuple(bad.shape)}) has "
+            f"{int((~bad.grad.isfinite()).sum())} values that are not finite; nothing was updated. "
+            "Lower lr, or look for a division by zero in the loss"
+        )
+
+
+def _sums_are_finite(grads: list[Tensor]) -> bool:
+    """Sum the gradients, several times cheaper than a look at each value: what is not finite leaves no sum finite."""
+    elsewhere = [g for g in grads if g.device.type != "cpu"]
+    if elsewhere and not math.isfinite(get_total_norm(elsewhere)):
+        return False
+    return all(cmath.isfinite(g.sum().item()) for g in grads if g.device.type == "cpu")
