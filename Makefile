@@ -50,8 +50,8 @@ results: $(VENV)/.done ## Run the recorded studies again (long)
 	MPLBACKEND=Agg $(PY) -m physnn.lab.studies
 	MPLBACKEND=Agg $(PY) -m book.figures.opening
 
-bench: $(VENV)/.done ## Time the package against its peers
-	OMP_NUM_THREADS=1 $(PY) -m benchmarks
+bench: $(VENV)/.done ## Time the package against its peers (RECORD=yes: for the book)
+	OMP_NUM_THREADS=1 $(PY) -m benchmarks $(if $(RECORD),--record)
 
 lock: ## Choose the newest versions that fit pyproject.toml (needs uv)
 	uv pip compile -q --universal --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -1,8 +1,10 @@
-"""``python -m benchmarks``: time everything, print one table, write ``_build/bench.json``."""
+"""``python -m benchmarks [--record] [SUBJECT ...]``: time everything, print one table, write ``_build/bench.json``.
 
+``--record`` writes ``results/speed/bench.json`` as well, which the book's page on speed shows.
+"""
+
+import argparse
 import json
-import platform
-import sys
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -11,9 +13,12 @@ import torch
 
 from benchmarks import epoch, layer, loss, optimizer
 from benchmarks.harness import Row
+from physnn.lab.provenance import environment
 
+SUBJECTS = {module.__name__.split(".")[1]: module for module in (layer, loss, optimizer, epoch)}
 OUT = Path("_build/bench.json")
-PACKAGES = ("torch", "physnn", "posteriors", "torch-uncertainty", "devinterp")
+RECORD = Path("results/speed/bench.json")
+PEERS = ("posteriors", "torch-uncertainty", "devinterp")
 
 
 def show(row: Row) -> None:
@@ -31,20 +36,25 @@ def version(package: str) -> str | None:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Time the package against its peers.")
+    parser.add_argument("subjects", nargs="*", choices=[*SUBJECTS, []], help=f"some of {', '.join(SUBJECTS)}; or all")
+    parser.add_argument("--record", action="store_true", help=f"write {RECORD} as well")
+    options = parser.parse_args()
+    if options.record and options.subjects:
+        parser.error("--record takes all subjects, for the page shows all")
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    chosen = [module for module in (layer, loss, optimizer, epoch) if module.__name__.split(".")[1] in sys.argv[1:]]
     rows = []
-    for module in chosen or (layer, loss, optimizer, epoch):
-        for row in module.rows():
+    for subject in options.subjects or SUBJECTS:
+        for row in SUBJECTS[subject].rows():
             show(row)
-            rows.append(row)
-    machine = {"processor": platform.processor() or platform.machine(), "system": platform.system(), "threads": 1}
-    versions = {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}}
-    OUT.parent.mkdir(exist_ok=True)
-    text = json.dumps({"versions": versions, "machine": machine, "rows": [asdict(row) for row in rows]}, indent=1)
-    OUT.write_text(text + "\n")
-    print(f"written: {OUT}")
+            rows.append(asdict(row))
+    peers = {package: version(package) for package in PEERS}
+    text = json.dumps({"environment": environment(), "peers": peers, "rows": rows}, indent=1) + "\n"
+    for path in (OUT, RECORD) if options.record else (OUT,):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        print(f"written: {path}")
 
 
 if __name__ == "__main__":

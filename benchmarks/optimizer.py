@@ -20,7 +20,8 @@ LANGEVIN = {
     'Langevin(noise="byte-sum", compiled=True)': {"noise": "byte-sum", "compiled": True},
 }
 EXACT, TWO_POINT, COMPILED = LANGEVIN
-UNCHECKED, EVERY, DEFAULT = "Langevin(check_finite=False)", "Thermometer(every=1)", "Thermometer()"
+UNCHECKED, NOISE = "Langevin(check_finite=False)", "torch's normal_ alone"
+EVERY, DEFAULT = "Thermometer(every=1)", "Thermometer()"
 MUST = {
     "1.07 M": {TWO_POINT: "<= 4", COMPILED: "<= 6"},
     "25 M": {TWO_POINT: "<= 2.5", COMPILED: "<= 2.3"},
@@ -47,6 +48,8 @@ def rows() -> Iterator[Row]:
         loop = {"the plain loop": runs["the plain loop"], EXACT: runs[EXACT]}
         # The loop looks at no gradient, so neither does the one it is held against.
         loop[UNCHECKED] = Langevin(parameters(shapes), LR, **options, check_finite=False).step
+        flat = torch.empty(sum(p.numel() for p in parameters(shapes)))
+        loop[NOISE] = flat.normal_
         must = {UNCHECKED: "<= 0.97"}
         yield from compare(loop, "the plain loop", seconds=seconds / 2, must=must, title=title)
         logged = {EXACT: runs[EXACT]}

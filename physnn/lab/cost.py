@@ -1,5 +1,6 @@
 """What a layer costs, side by side with others: the time of a step, and the largest tensor that it makes."""
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -9,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from physnn.lab.provenance import RESULTS
 
 
 def compare(layers: Mapping[str, nn.Module], x: Tensor, rounds: int = 3) -> pd.DataFrame:
@@ -55,3 +58,11 @@ def largest_tensor(run: Callable[[], object]) -> int:
     with torch.enable_grad(), Record():
         run()
     return max(sizes)
+
+
+def recorded() -> pd.DataFrame:
+    """Return the table of the last recorded ``make bench``, by name: ``ratio``, its quartiles, and ``against`` what."""
+    made = json.loads((RESULTS / "speed" / "bench.json").read_text(encoding="utf-8"))
+    table = pd.DataFrame(made["rows"]).set_index("name")
+    table.attrs = {"environment": made["environment"], "peers": made["peers"]}
+    return table

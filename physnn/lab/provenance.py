@@ -14,6 +14,8 @@ import torch
 import physnn
 
 PACKAGE = Path(physnn.__file__).parent
+# An installed package carries the recorded results inside; a checkout has them at its top.
+RESULTS = next(path for path in (PACKAGE / "results", PACKAGE.parent / "results") if path.is_dir())
 _START = time.perf_counter()
 
 

@@ -24,12 +24,9 @@ from torch import nn
 from physnn import ExperimentalLayer, GinzburgLandauLoss, Langevin
 from physnn.lab import data
 from physnn.lab.models import network
-from physnn.lab.provenance import environment, show_line
+from physnn.lab.provenance import RESULTS, environment, show_line
 from physnn.lab.training import DivergedError, accuracy, fit
 
-HERE = Path(__file__).resolve()
-# An installed package carries the recorded studies inside; a checkout has them at its top.
-RESULTS = next(path for path in (HERE.parents[1] / "results", HERE.parents[2] / "results") if path.is_dir())
 BETA_INIT = 0.1
 DAMPING = 0.1
 _load = functools.cache(data.load)
