@@ -109,11 +109,11 @@ def peers(shapes: list[tuple[int, ...]]) -> tuple[dict[str, Callable[[], object]
 
 def _posteriors(module, params: list[Tensor]) -> Callable[[], object]:
     """Its step computes the gradient itself; that of a linear function is the cheapest."""
-    grads = [p.grad for p in params]
-    values = [p.detach() for p in params]
+    grads = {str(i): p.grad for i, p in enumerate(params)}
+    values = {str(i): p.detach() for i, p in enumerate(params)}
 
     def log_posterior(params, batch):
-        return sum((p * g).sum() for p, g in zip(params, grads, strict=True)), torch.tensor([])
+        return sum((p * grads[name]).sum() for name, p in params.items()), torch.tensor([])
 
     transform = module.build(log_posterior, lr=LR, alpha=DAMPING, temperature=TEMPERATURE)
     state = transform.init(values)

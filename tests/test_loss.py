@@ -401,3 +401,8 @@ def test_convexity_where_it_is_claimed():
 
     assert excess(1.0, 0.0, 0.5, u, other) > 0 and excess(1.0, 2.0, 0.5, u, other) > 0
     assert excess(0.0035, -5.0, 0.0, u, other) < 0
+    edge = math.sqrt(1 / (6 * 5))  # of the region, for q2 = 1 and q4 = -5
+    for first, second, sign in ((0.0, edge, 1), (edge, 2 * edge, -1)):
+        a, b = torch.full_like(u, first), torch.full_like(u, second)
+        a[0, 0] = b[0, 0] = 1.0
+        assert sign * excess(1.0, -5.0, 0.0, a, b) > 0

@@ -2,6 +2,9 @@
 
 import io
 import math
+import os
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -125,6 +128,32 @@ def test_without_a_compiler_it_warns_once_and_runs(monkeypatch):
         run(params, optimizer, 2, start=1)
     compiled._kernel.cache_clear()
     assert all(torch.equal(a, b) for a, b in zip(params, expected, strict=True))
+
+
+def test_a_machine_without_a_compiler(tmp_path):
+    """A process that finds no C++ compiler, for real: one warning, and the numbers of the uncompiled update."""
+    script = """
+import torch, warnings
+from torch import nn
+from physnn import Langevin
+ends = []
+for compiled in (True, False):
+    p = nn.Parameter(torch.linspace(-1, 1, 100))
+    options = {"damping": 0.3, "temperature": 0.2, "noise": "byte-sum", "compiled": compiled}
+    optimizer = Langevin([p], 0.1, **options, generator=torch.Generator().manual_seed(0))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(3):
+            p.grad = p.detach().sin()
+            optimizer.step()
+    print(sum("no kernel could be compiled" in str(w.message) for w in caught))
+    ends.append(p.detach())
+print(torch.equal(*ends))
+"""
+    environment = {**os.environ, "PATH": str(tmp_path), "CXX": str(tmp_path / "no-such-compiler")}
+    environment["TORCHINDUCTOR_CACHE_DIR"] = str(tmp_path / "cache")
+    run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=300)
+    assert run.stdout.split() == ["1", "0", "True"], run.stdout + run.stderr[-2000:]
 
 
 def test_old_state_without_the_new_options_loads():

@@ -186,6 +186,58 @@ def test_weak_order_one():
     assert np.all(np.abs(orders - 1) < 0.1), orders
 
 
+def test_gjf_is_of_weak_order_two():
+    """The same moments, with the time step h of Grønbech-Jensen & Farago.
+
+    gamma = f h / (1 + f h/2) and alpha = h^2 / (1 + f h/2). Started at rest: half a kick, no earlier noise.
+    """
+    kappa, friction = 2.0, 1.5
+    flow = linalg.expm(np.array([[0, 1], [-kappa, -friction]]))
+    rest = np.diag([TEMPERATURE / kappa, TEMPERATURE])
+    exact = np.array([flow[0, 0], (rest - flow @ rest @ flow.T)[0, 0]])
+    errors = []
+    for steps in (32, 64, 128):
+        h = 1 / steps
+        alpha, gamma = h * h / (1 + friction * h / 2), friction * h / (1 + friction * h / 2)
+        a, b = recursion("gjf", alpha, gamma, kappa)
+        mean, cov = np.array([1.0, alpha * kappa / (2 * (1 - gamma)), 0]), np.zeros((3, 3))
+        for _ in range(steps):
+            mean, cov = a @ mean, a @ cov @ a.T + b @ b.T
+        errors.append(np.abs(np.array([mean[0], cov[0, 0]]) - exact))
+    orders = np.log2(np.array(errors[:-1]) / np.array(errors[1:]))
+    assert np.all(np.abs(orders - 2) < 0.01), orders
+
+
+def test_gjf_is_of_order_two_where_nothing_is_linear():
+    """On U = theta^4 / 4 at gamma = 1, the error of <theta^2> falls as alpha^2 (post: as alpha).
+
+    y = theta - s eta_n / 2, with s^2 = 2 alpha T, is a Markov chain: y' = y + s eta - alpha U'(y + s eta / 2). Its
+    stationary law comes from its transition operator on Chebyshev nodes, with no sampling.
+    """
+    x = 4.5 * np.cos(np.pi * (np.arange(160) + 0.5) / 160)
+    weights = (-1.0) ** np.arange(160) * np.sin(np.pi * (np.arange(160) + 0.5) / 160)
+    eta, chance = np.polynomial.hermite_e.hermegauss(60)
+    chance = chance / chance.sum()
+
+    def second_moment(alpha, share):
+        s = math.sqrt(2 * alpha * TEMPERATURE)
+        theta = x[:, None] + share * s * eta
+        # What lies beyond the nodes has a chance of exp(-140).
+        after = (x[:, None] + s * eta - alpha * theta**3).clip(-4.5, 4.5)
+        basis = weights / (after[:, :, None] - x + 1e-13)
+        transition = np.einsum("k,ikj->ij", chance, basis / basis.sum(-1, keepdims=True))
+        law = np.linalg.lstsq(
+            np.vstack([transition.T - np.eye(160), np.ones(160)]), np.append(np.zeros(160), 1), rcond=None
+        )[0]
+        return law @ (theta**2 @ chance)
+
+    density = lambda u: math.exp(-(u**4) / 4 / TEMPERATURE)  # noqa: E731
+    exact = integrate.quad(lambda u: u * u * density(u), 0, 6)[0] / integrate.quad(density, 0, 6)[0]
+    for share, order in ((0.5, 2), (0.0, 1)):  # gjf, post
+        errors = np.array([second_moment(alpha, share) - exact for alpha in (0.05, 0.025, 0.0125)])
+        assert np.log2(errors[:-1] / errors[1:]) == pytest.approx([order] * 2, abs=0.1)
+
+
 @pytest.mark.parametrize(("alpha", "gamma"), [(0.005, 1.0), (0.005, 0.4)])
 def test_kramers_rate(alpha, gamma):
     """Escape from a double well, U = (theta^2 - 1)^2 / 4 at T = 1/20, within 5 % of Kramers' rate.
