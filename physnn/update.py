@@ -12,7 +12,9 @@ from physnn import scheme as schemes
 from physnn.compiled import DTYPES, compiled_update
 from physnn.noise import draw, room
 
-BATCH = 2**21  # values: their noise is still in the cache when the update reads it
+BATCH = 2**21  # values: their noise is still in the last cache when the update reads it
+WINDOW = 2**17  # values: in the second one, where an update can go piece by piece
+LAST = 64  # values in a window at the least: fewer than 16, and parts of 64 signs, are drawn in another way
 
 
 def batches(group: dict[str, Any]) -> Iterator[list[Tensor]]:
@@ -74,8 +76,9 @@ def update(
             return
     fuse = contiguous and schemes.can_fuse(scheme, thetas, group["damping"])
     if fuse and last is None:
-        kicks = _noise(kind, thetas, generator, scratch, noise_std if hot else None)
-        schemes.fused(*tensors, kicks, **numbers)
+        for pieces in windows(tensors, _window(kind, thetas)):
+            kicks = _noise(kind, pieces[0], generator, scratch, noise_std if hot else None)
+            schemes.fused(*pieces, kicks, **numbers)
         return
     noise = eta = _noise(kind, thetas, generator, scratch) if hot else None
     if last is not None:
@@ -89,6 +92,33 @@ def update(
         form(scheme, *tensors, eta, noise_std=noise_std, **numbers)
     if last is not None:
         torch._foreach_copy_(last, noise)
+
+
+def windows(lists: tuple[list[Tensor], ...], size: int) -> Iterator[tuple[list[Tensor], ...]]:
+    """Cut lists of contiguous tensors alike into flat pieces, ``size`` values of each list at a time.
+
+    With sizes that are multiples of LAST, the noise drawn window by window is that drawn for all at once: what would
+    be a shorter last window belongs to the one before.
+    """
+    left = sum(t.numel() for t in lists[0])
+    room = size if left >= size + LAST else left
+    pieces = []
+    for several in zip(*lists, strict=True):
+        flat = [t.view(-1) for t in several]
+        start, end = 0, flat[0].numel()
+        while start < end:
+            take = min(room, end - start)
+            pieces.append([t[start : start + take] for t in flat])
+            start, room, left = start + take, room - take, left - take
+            if not room:
+                yield tuple(map(list, zip(*pieces, strict=True)))
+                pieces, room = [], size if left >= size + LAST else left
+
+
+def _window(kind: str, thetas: list[Tensor]) -> int:
+    """Return how many values to update at a time: all where one call for all is the noise's law, or quicker."""
+    whole = kind == "byte-sum" or thetas[0].device.type != "cpu"
+    return sum(t.numel() for t in thetas) if whole else WINDOW
 
 
 def _noise(kind, thetas, generator, scratch, std: float | None = 1.0) -> list[Tensor]:

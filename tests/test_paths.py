@@ -29,8 +29,9 @@ CASES = [(path, name) for path in PATHS for name in ("post", "gjf", "baoa") if (
 
 @pytest.fixture(autouse=True)
 def several_batches(monkeypatch):
-    """Make the tensors three batches."""
+    """Make the tensors three batches, and these several windows, of which the last is short."""
     monkeypatch.setattr(update, "BATCH", 1000)
+    monkeypatch.setattr(update, "WINDOW", 128)
 
 
 def make(dtype=torch.float32, seed=0, **options):
@@ -46,6 +47,16 @@ def run(params, optimizer, steps, start=0):
         for p in params:
             p.grad = torch.randn(p.shape, dtype=p.dtype, generator=generator)
         optimizer.step()
+
+
+@pytest.mark.parametrize("total", [1, 63, 128, 191, 192, 1000])
+def test_windows_cover_every_value_once_in_order(total):
+    tensors = [t.view(-1, 1) for t in torch.arange(total).split([total // 3, 0, total - total // 3])]
+    pieces = list(update.windows((tensors, tensors), 128))
+    assert torch.cat([t for first, _ in pieces for t in first]).tolist() == list(range(total))
+    assert all(a is not b and torch.equal(a, b) for first, second in pieces for a, b in zip(first, second, strict=True))
+    sizes = [sum(t.numel() for t in first) for first, _ in pieces]
+    assert set(sizes[:-1]) <= {128} and (len(sizes) == 1 or sizes[-1] >= update.LAST)
 
 
 @pytest.mark.parametrize(("path", "name"), CASES)
