@@ -1,9 +1,14 @@
 """The physics of phase transitions in a neural network: a layer, a loss and an optimizer for PyTorch."""
 
-from physnn.layer import DynamicLinear, ExperimentalLayer, dynamic_linear
-from physnn.loss import GinzburgLandauLoss, ginzburg_landau_density, ginzburg_landau_loss
-from physnn.optim import Langevin
-from physnn.temperature import TemperatureSchedule, Thermometer
+import importlib
+import importlib.util
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from physnn.layer import DynamicLinear, ExperimentalLayer, dynamic_linear
+    from physnn.loss import GinzburgLandauLoss, ginzburg_landau_density, ginzburg_landau_loss
+    from physnn.optim import Langevin
+    from physnn.temperature import TemperatureSchedule, Thermometer
 
 __version__ = "0.1.0"
 
@@ -18,3 +23,30 @@ __all__ = [
     "ginzburg_landau_density",
     "ginzburg_landau_loss",
 ]
+
+_HOME = {
+    "DynamicLinear": "layer",
+    "ExperimentalLayer": "layer",
+    "dynamic_linear": "layer",
+    "GinzburgLandauLoss": "loss",
+    "ginzburg_landau_density": "loss",
+    "ginzburg_landau_loss": "loss",
+    "Langevin": "optim",
+    "TemperatureSchedule": "temperature",
+    "Thermometer": "temperature",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for when it is asked for: torch takes seconds, and the command line does without."""
+    if name in _HOME:
+        value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+    if not name.startswith("_") and importlib.util.find_spec(f"{__name__}.{name}"):
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

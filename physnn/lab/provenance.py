@@ -9,8 +9,6 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-
 import physnn
 
 PACKAGE = Path(physnn.__file__).parent
@@ -44,6 +42,8 @@ def processor() -> str:
 
 def environment() -> dict[str, str]:
     """Return what a reader needs to judge a number: commit, versions, source digest, Python, device and date."""
+    import torch  # takes seconds, and a sweep asks for the source digest alone
+
     return {
         "commit": commit(),
         "physnn": physnn.__version__,

@@ -1,0 +1,74 @@
+"""The notebook of a sweep: its clean text, its contract, and the digest by which its results are known."""
+
+import hashlib
+import importlib.util
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from physnn.lab.parameters import Declaration, ParameterError, declarations
+
+
+class SweepError(ValueError):
+    """A sweep cannot start: the notebook, the grid, the cluster or an installed package is not as it must be."""
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook that can be swept.
+
+    Attributes:
+        path: where it is; its folder is the working directory of every run.
+        text: the .ipynb without outputs.
+        contract: the declarations of its parameters cell, by name.
+        digest: SHA-256 of its code cells. Prose and outputs do not count, so that mending a sentence keeps the results.
+    """
+
+    path: Path
+    text: str
+    contract: dict[str, Declaration]
+    digest: str
+
+
+def load(path: str | Path) -> Notebook:
+    """Read a notebook, .ipynb or (where jupytext is installed) its .md source.
+
+    Raises:
+        SweepError: it cannot be read, or has no well-formed parameters cell.
+    """
+    import nbformat
+
+    path = Path(path).absolute()
+    try:
+        raw = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SweepError(f"cannot read the notebook {path}: {error}") from error
+    try:
+        notebook = _from_source(path, raw) if path.suffix == ".md" else nbformat.reads(raw, as_version=4)
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
+        raise SweepError(f"{path} is not a notebook: expected an .ipynb file, or an .md source for jupytext") from error
+    # What an earlier papermill run injected would count as the notebook's own.
+    notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for cell in code:
+        cell.outputs, cell.execution_count = [], None
+    declared = [cell.source for cell in code if "parameters" in cell.metadata.get("tags", [])]
+    if len(declared) != 1:
+        raise SweepError(
+            f"{path} has {len(declared)} code cells tagged 'parameters', expected one with lines like  "
+            "epochs: int = 10  # passes over the images, in [1, 100]"
+        )
+    try:
+        contract = declarations(declared[0])
+    except (ParameterError, SyntaxError) as error:
+        raise SweepError(f"{path}: {error}") from error
+    digest = hashlib.sha256(json.dumps([cell.source for cell in code]).encode()).hexdigest()
+    return Notebook(path, nbformat.writes(notebook), contract, digest)
+
+
+def _from_source(path: Path, raw: str):
+    if importlib.util.find_spec("jupytext") is None:
+        raise SweepError(f"reading {path.name} needs jupytext: pip install jupytext, or name the .ipynb beside it")
+    import jupytext
+
+    return jupytext.reads(raw, fmt="md:myst")

@@ -1,0 +1,55 @@
+"""How far a sweep is: a bar on a terminal, one line per point elsewhere."""
+
+import sys
+import time
+from types import TracebackType
+
+from tqdm import tqdm
+
+from physnn.lab.sweeping.grid import Point
+
+
+class Progress:
+    """Counts finished points and says how long the rest will take, from the pace so far."""
+
+    def __init__(self, total: int, kept: int) -> None:
+        self._total, self._kept, self._done = total, kept, kept
+        self._start = time.monotonic()
+        # Only for points that run: what was kept took no time, and would spoil the estimate.
+        self._bar = tqdm(total=total, initial=kept, unit="point", disable=not sys.stderr.isatty() or total == kept)
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.close()
+
+    def say(self, text: str) -> None:
+        """Print a line, above the bar where there is one."""
+        if self._bar.disable:
+            print(text, flush=True)
+        else:
+            self._bar.write(text)
+
+    def finished(self, point: Point, row: dict) -> None:
+        """Count a point, and print what the bar does not show."""
+        self._done += 1
+        self._bar.update()
+        left = self._total - self._done
+        line = f"[{self._done}/{self._total}] {row['status']:<7} {point}  {row['seconds']:.1f} s"
+        if row["error"]:
+            line += f"  {row['error'][:200]}"
+        if self._bar.disable:
+            pace = (time.monotonic() - self._start) / (self._done - self._kept)
+            self.say(line + (f"  (about {duration(pace * left)} left)" if left else ""))
+        elif row["error"]:
+            self.say(line)
+
+
+def duration(seconds: float) -> str:
+    """Write a time with one unit that suits it: ``8 s``, ``3 min``, ``2.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,68 @@
+"""What a sweep leaves on disk: per point an executed notebook, a log and a row, each whole or not there."""
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class Folder:
+    """The folder of a sweep. A point is there when its row is; the row is written last, and carries its checksum."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path).absolute()
+        self.points = self.path / "points"
+
+    def file(self, name: str, suffix: str) -> Path:
+        """Return where the point's ``.ipynb``, ``.log`` or ``.json`` is."""
+        return self.points / f"{name}{suffix}"
+
+    def row(self, name: str) -> dict | None:
+        """Return the point's row; None where it or its notebook is missing, or the row is damaged."""
+        try:
+            row = json.loads(self.file(name, ".json").read_bytes())
+            whole = row.pop("checksum") == _checksum(row) and row["point"] == name
+        except (OSError, ValueError, KeyError, AttributeError, TypeError):
+            return None
+        return row if whole and self.file(name, ".ipynb").exists() else None
+
+    def rows(self) -> list[dict]:
+        """Return every whole row, of whatever notebook and package, in order of their start."""
+        found = (self.row(path.stem) for path in self.points.glob("[!.]*.json"))
+        return sorted((row for row in found if row), key=lambda row: (row["started"], row["point"]))
+
+    def keep(self, row: dict, notebook: bytes, log: str) -> None:
+        """Write a point's three files, the row last."""
+        self.points.mkdir(parents=True, exist_ok=True)
+        write(self.file(row["point"], ".ipynb"), notebook)
+        write(self.file(row["point"], ".log"), log.encode())
+        text = json.dumps({**row, "checksum": _checksum(row)}, indent=1, ensure_ascii=False)
+        write(self.file(row["point"], ".json"), f"{text}\n".encode())
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let one sweep at a time into the folder; the system lifts the lock when a sweep ends, however it ends."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with open(self.path / ".lock", "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print(f"waiting for another sweep in {self.path}", flush=True)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            for left in (*self.path.glob(".*.part"), *self.points.glob(".*.part")):  # by one that was killed
+                left.unlink()
+            yield
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file as a whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content)
+    os.replace(part, path)
+
+
+def _checksum(row: dict) -> str:
+    return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()
