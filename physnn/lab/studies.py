@@ -1,39 +1,39 @@
 """Recorded studies: a design that is committed before it runs, and the table that came out.
 
-``python -m physnn.lab.studies [NAME ...]`` runs what is missing or stale. A study is a folder of ``results/``:
-``design.yml`` (arms, tuning, final runs, contrasts), ``table.csv`` (one row per phase, arm, learning rate, seed and
-epoch) and ``provenance.json``.
+``python -m physnn.lab.studies [NAME ...]`` runs what is missing or stale, and goes on where it was stopped. A study is
+a folder of ``results/``: ``design.yml`` (arms, tuning, final runs, contrasts), ``table.csv`` (one row per phase, arm,
+learning rate, seed and epoch) and ``provenance.json``.
 """
 
-import functools
 import hashlib
 import json
-import multiprocessing
 import os
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import pandas as pd
-import torch
-import torch.nn.functional as F
 import yaml
-from torch import nn
 
-from physnn import ExperimentalLayer, GinzburgLandauLoss, Langevin
 from physnn.lab import data
-from physnn.lab.models import network
-from physnn.lab.provenance import RESULTS, environment, show_line
-from physnn.lab.training import DivergedError, accuracy, fit
+from physnn.lab.provenance import PACKAGE, RESULTS, environment, show_line
+from physnn.lab.replicas import Replica, chunks
 
-BETA_INIT = 0.1
-DAMPING = 0.1
-_load = functools.cache(data.load)
+# What decides a replica's numbers. Runs that were stopped go on only if none of it has changed.
+CODE = ["field", "layer", *(f"lab/{name}" for name in ("data", "metrics", "models", "recipe", "replicas", "stack"))]
 
 
 class Study:
-    """The study ``results/NAME``: its design, its recorded table, and how to make it."""
+    """The study ``results/NAME``: its design, its recorded table, and how to make it.
+
+    Attributes:
+        design: what ``design.yml`` says.
+        arms: name to recipe (:class:`physnn.lab.recipe.Recipe`). Where a design has ``models``, every arm is run with
+            what each of them adds to it, and is called ``"model: arm"``.
+
+    Raises:
+        ValueError: there is no study of that name.
+    """
 
     def __init__(self, name: str, results: Path = RESULTS) -> None:
         self.name = name
@@ -43,6 +43,12 @@ class Study:
             known = ", ".join(sorted(p.parent.name for p in results.glob("*/design.yml")))
             raise ValueError(f"no study {name!r}: {path} does not exist. Studies: {known}")
         self.design = yaml.safe_load(path.read_text(encoding="utf-8"))
+        models = self.design.get("models", {"": {}})
+        self.arms = {
+            f"{model}: {arm}" if model else arm: {**shared, **recipe}
+            for model, shared in models.items()
+            for arm, recipe in self.design["arms"].items()
+        }
         self.digest = hashlib.sha256(json.dumps(self.design, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -81,23 +87,39 @@ class Study:
         return pd.read_csv(self.folder / "table.csv")
 
     def tuned(self, table: pd.DataFrame) -> pd.Series:
-        """Return each arm's learning rate: highest validation accuracy after the last tuning epoch."""
-        rows = table[(table.phase == "tuning") & (table.epoch == self.design["tuning"]["epochs"])]
-        mean = rows.groupby(["arm", "lr"], sort=False).validation_accuracy.mean().reset_index()
-        return mean.loc[mean.groupby("arm", sort=False).validation_accuracy.idxmax()].set_index("arm").lr
+        """Return each arm's learning rate: highest validation accuracy after the last tuning epoch, mean over seeds.
+
+        Raises:
+            ValueError: an arm has none with which every seed reached the end.
+        """
+        plan = self.design["tuning"]
+        rows = table[(table.phase == "tuning") & (table.epoch == plan["epochs"])]
+        rates = rows.groupby(["arm", "lr"], sort=False).validation_accuracy.agg(["mean", "count"]).reset_index()
+        rates = rates[rates["count"] == len(plan["seeds"])]
+        if lost := sorted(set(self.arms) - set(rates.arm)):
+            raise ValueError(f"in study {self.name!r} every learning rate diverged for {lost}; give it smaller ones")
+        return rates.loc[rates.groupby("arm", sort=False)["mean"].idxmax()].set_index("arm").lr
 
     def run(self, workers: int | None = None) -> None:
-        """Run every replica that has no result yet, and record the table."""
+        """Run every replica that has no result yet, and record the table. Ctrl-C keeps what is finished."""
         start, made_by = time.time(), environment()
-        parts = Path("_build") / "studies" / f"{self.name}-{self.digest[:12]}-{made_by['source'][:12]}"
+        code = hashlib.sha256(b"".join((PACKAGE / f"{name}.py").read_bytes() for name in CODE)).hexdigest()
+        parts = Path("_build") / "studies" / f"{self.name}-{self.digest[:12]}-{code[:12]}"
         parts.mkdir(parents=True, exist_ok=True)
-        arms, tuning, final = self.design["arms"], self.design["tuning"], self.design["final"]
-        grid = [("tuning", arm, lr, seed) for arm in arms for lr in tuning["lr"] for seed in tuning["seeds"]]
-        rows = self._replicas(grid, parts, workers)
-        lr = self.tuned(rows)
-        grid = [("final", arm, float(lr[arm]), seed) for arm in arms for seed in final["seeds"]]
-        rows = pd.concat([rows, self._replicas(grid, parts, workers)], ignore_index=True)
-        _write(self.folder / "table.csv", rows.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+        tuning, final = self.design["tuning"], self.design["final"]
+        trials = [
+            Replica(arm, recipe, lr, seed)
+            for arm, recipe in self.arms.items()
+            for lr in tuning["lr"]
+            for seed in tuning["seeds"]
+        ]
+        tuned = self._finish("tuning", trials, parts, workers)
+        lr = self.tuned(tuned)
+        runs = [
+            Replica(arm, recipe, float(lr[arm]), seed) for arm, recipe in self.arms.items() for seed in final["seeds"]
+        ]
+        rows = pd.concat([tuned, self._finish("final", runs, parts, workers)], ignore_index=True)
+        _write(self.folder / "table.csv", rows.to_csv(index=False, float_format="%.5g", lineterminator="\n"))
         recorded = {
             "study": self.name,
             "design": self.digest,
@@ -109,59 +131,29 @@ class Study:
         }
         _write(self.folder / "provenance.json", json.dumps(recorded, indent=2) + "\n")
 
-    def _replicas(self, grid: list[tuple], parts: Path, workers: int | None) -> pd.DataFrame:
-        """Run the replicas of ``grid`` that have no part on disk, in processes; return all rows in grid order."""
-        path = {point: parts / (hashlib.sha256(repr(point).encode()).hexdigest()[:16] + ".csv") for point in grid}
-        todo = [point for point in grid if not path[point].exists()]
-        # Spawned, not forked: a fork of a process that has threads may deadlock.
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers or os.cpu_count(), spawn, torch.set_num_threads, (1,)) as pool:
-            jobs = {pool.submit(functools.partial(train_replica, self.design), *point): point for point in todo}
-            for done, job in enumerate(as_completed(jobs), 1):
-                point = jobs[job]
-                _write(path[point], job.result().to_csv(index=False))
-                print(f"{time.strftime('%H:%M:%S')} {done}/{len(jobs)} {point}", flush=True)
-        return pd.concat([pd.read_csv(path[point]) for point in grid], ignore_index=True)
+    def _finish(self, phase: str, replicas: list[Replica], parts: Path, workers: int | None) -> pd.DataFrame:
+        """Run the replicas that have no part on disk, and return the rows of all, in their order.
+
+        A part is one replica, written as a whole when those computed with it are finished.
+        """
+        path = [parts / f"{_key(phase, replica)}.csv" for replica in replicas]
+        todo = [i for i, part in enumerate(path) if not part.exists()]
+        options = {"batch_size": self.design["batch_size"], "epochs": self.design[phase]["epochs"]}
+        options |= {"test": phase == "final", "workers": workers or os.cpu_count() or 1}
+        done = 0
+        for chunk in chunks([replicas[i] for i in todo], self.design["data"], **options) if todo else ():
+            if not chunk.complete:
+                raise SystemExit(f"{self.name}: interrupted; the same command goes on from here")
+            for member, rows in pd.DataFrame(chunk.rows).groupby("replica"):
+                _write(path[todo[member]], rows.drop(columns="replica").assign(phase=phase).to_csv(index=False))
+            done += len(chunk.members)
+            print(f"{time.strftime('%H:%M:%S')} {self.name}, {phase}: {done} of {len(todo)} replicas", flush=True)
+        table = pd.concat([pd.read_csv(part) for part in path], ignore_index=True)
+        return table[["phase", *table.columns.drop("phase")]]
 
 
-def train_replica(design: dict, phase: str, arm: str, lr: float, seed: int) -> pd.DataFrame:
-    """Train one replica of ``arm``; return one row per epoch, the last with the test accuracy if ``phase`` is final.
-
-    A replica that diverges keeps the epochs it finished and is marked in the column ``diverged``.
-    """
-    dataset = _load(design["data"])
-    torch.manual_seed(seed)
-    model, loss, optimizer = make_arm(design["arms"][arm], lr)
-    diverged = False
-    try:
-        epochs = design[phase]["epochs"]
-        history = fit(model, loss, optimizer, dataset, epochs=epochs, batch_size=design["batch_size"], seed=seed)
-    except DivergedError as error:
-        history, diverged = error.history, True
-    test = [float("nan")] * len(history)
-    if phase == "final" and not diverged:
-        test[-1] = accuracy(model, dataset, dataset.test)
-    identity = {"phase": phase, "arm": arm, "lr": lr, "seed": seed}
-    return history.assign(**identity, test_accuracy=test, diverged=diverged)[
-        [*identity, "epoch", "loss", "validation_accuracy", "test_accuracy", "seconds", "diverged"]
-    ]
-
-
-def make_arm(arm: dict, lr: float) -> tuple[nn.Module, nn.Module, torch.optim.Optimizer]:
-    """Build network, loss and optimizer of an arm of a design, from torch's global seed."""
-    layers = {"experimental": functools.partial(ExperimentalLayer, beta_init=BETA_INIT), "linear": nn.Linear}
-    losses = {"ginzburg-landau": GinzburgLandauLoss(), "cross-entropy": F.cross_entropy, "squared-error": squared_error}
-    model = network(arm["widths"], layers[arm["layer"]])
-    if arm["optimizer"] == "langevin":
-        optimizer = Langevin(model.parameters(), lr, damping=DAMPING, temperature=arm["temperature"])
-    else:
-        optimizer = torch.optim.SGD(model.parameters(), lr, momentum=1 - DAMPING)
-    return model, losses[arm["loss"]], optimizer
-
-
-def squared_error(phi: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Return the mean squared distance of the outputs from the one-hot labels."""
-    return F.mse_loss(phi, F.one_hot(labels, phi.shape[1]).to(phi.dtype))
+def _key(phase: str, replica: Replica) -> str:
+    return hashlib.sha256(json.dumps([phase, vars(replica)], sort_keys=True).encode()).hexdigest()[:20]
 
 
 def _write(path: Path, text: str) -> None:

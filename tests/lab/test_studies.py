@@ -14,8 +14,9 @@ DESIGN = {
     "batch_size": 256,
     "arms": {
         "proposal": {"widths": [64, 10], "layer": "experimental", "loss": "ginzburg-landau", "optimizer": "langevin",
-                     "temperature": 1.0e-5},
-        "plain": {"widths": [64, 10], "layer": "linear", "loss": "squared-error", "optimizer": "sgd"},
+                     "damping": 0.1, "temperature": 1.0e-5, "beta_init": 0.1},
+        "plain": {"widths": [64, 10], "layer": "linear", "loss": "squared-error", "optimizer": "sgd",
+                  "momentum": 0.9},
     },
     "tuning": {"lr": [0.001, 0.1, 1.0e30], "seeds": [9], "epochs": 2},
     "final": {"seeds": [0, 1], "epochs": 3},
@@ -55,7 +56,7 @@ def test_run_record_resume_refuse(results, capsys):
     parts[0].unlink()
     capsys.readouterr()
     study.run(workers=1)
-    assert capsys.readouterr().out.count("1/1 ") == 1
+    assert capsys.readouterr().out.count("1 of 1 replicas") == 1
     again = pd.read_csv(results / "small" / "table.csv")
     pd.testing.assert_frame_equal(again.drop(columns="seconds"), table.drop(columns="seconds"))
 
@@ -80,7 +81,7 @@ def test_every_recorded_study_is_whole():
         study = Study(path.parent.name)
         table, design = study.table(), study.design
         replicas = table.groupby(["phase", "arm", "lr", "seed"]).size()
-        tuning = len(design["arms"]) * len(design["tuning"]["lr"]) * len(design["tuning"]["seeds"])
-        assert len(replicas) == tuning + len(design["arms"]) * len(design["final"]["seeds"])
+        tuning = len(study.arms) * len(design["tuning"]["lr"]) * len(design["tuning"]["seeds"])
+        assert len(replicas) == tuning + len(study.arms) * len(design["final"]["seeds"])
         assert set(table.columns) >= {"epoch", "loss", "validation_accuracy", "test_accuracy", "diverged"}
         json.dumps(study.provenance)

@@ -1,0 +1,254 @@
+"""Many replicas of one experiment at once: seeds, learning rates and arms of one architecture as one computation.
+
+A replica is plain data: the arm's recipe, a learning rate and a seed. What it computes does not depend on who is
+trained beside it: start values, batches and noise come from its own seed, as :func:`physnn.lab.training.fit` and
+the modules of its recipe draw them.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing.connection import wait as wait_for
+from typing import Any, NamedTuple
+
+import pandas as pd
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from physnn.field import difference, normalize
+from physnn.lab import data, metrics
+from physnn.lab.recipe import Recipe
+from physnn.lab.stack import Stack
+
+CHUNK = 2**20  # parameters of one computation: beyond, they leave the cache, and batching gains nothing
+SHARED = 4  # replicas of one seed that are worth a computation of their own: they see the same images
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One training run: the name of its arm, the arm's recipe (see :class:`Recipe`), a learning rate and a seed."""
+
+    arm: str
+    recipe: Mapping[str, Any]
+    lr: float
+    seed: int
+
+
+class Chunk(NamedTuple):
+    """Replicas that were trained together: their places in the list, their rows, and whether they reached the end."""
+
+    members: list[int]
+    rows: list[dict[str, Any]]
+    complete: bool
+
+
+def train(replicas: Sequence[Replica], dataset: str = "mnist", *, epochs: int, **options: Any) -> pd.DataFrame:
+    """Train all replicas, and return one row per replica and epoch, in the order of the replicas.
+
+    Every replica sees the training images once an epoch, in an order that depends on its seed alone. One that diverges
+    keeps the epochs it has finished, is marked, and the others go on. After Ctrl-C the epochs finished so far are
+    returned, with a warning.
+
+    Args:
+        dataset: the name of a data set, see :func:`physnn.lab.data.load`.
+        epochs: passes over the training images.
+        options: those of :func:`chunks`.
+
+    Returns:
+        ``arm``, ``lr``, ``seed``, ``epoch`` (0 is before training), ``loss`` (mean over the epoch's steps), for the
+        Ginzburg-Landau loss ``energy`` (mean over the steps of the mean inside its bars) and ``negative`` (the share of
+        steps where it was negative), ``validation_accuracy``, ``validation_nll`` and ``validation_ece``, ``seconds``
+        (cumulative, shared among those trained together), ``diverged``; in the last row ``scale``
+        (:func:`physnn.lab.metrics.fit_scale`, on the validation images) and, with ``test``, ``test_accuracy``,
+        ``test_nll`` and ``test_ece`` (of the outputs times their scale), ``test_roughness`` (normalized Dirichlet
+        energy of the outputs along the class index; its mean over all orders of the classes is 2) and
+        ``test_spatial`` (mean over classes of the squared periodic central difference of the outputs divided by their
+        largest magnitude), both means over images.
+
+    Raises:
+        ValueError: no replicas, a recipe that is not understood, or a number below 1.
+    """
+    finished = list(chunks(replicas, dataset, epochs=epochs, **options))
+    left = len(replicas) - sum(len(chunk.members) for chunk in finished if chunk.complete)
+    if left:
+        warnings.warn(f"interrupted: {left} of {len(replicas)} replicas are incomplete", RuntimeWarning, stacklevel=2)
+    rows = {i: [] for i in range(len(replicas))}
+    for chunk in finished:
+        for row in chunk.rows:
+            rows[row["replica"]].append(row)
+    return pd.DataFrame([row for several in rows.values() for row in several]).drop(columns="replica", errors="ignore")
+
+
+def chunks(
+    replicas: Sequence[Replica],
+    dataset: str = "mnist",
+    *,
+    epochs: int,
+    batch_size: int = 128,
+    test: bool = False,
+    workers: int = 1,
+    device: torch.device | str = "cpu",
+    progress: bool | None = None,
+) -> Iterator[Chunk]:
+    """Train as :func:`train` does; give the replicas that are computed together as soon as they are finished.
+
+    Those of one architecture are, up to ``CHUNK`` parameters. After Ctrl-C what has begun is given as incomplete.
+
+    Args:
+        test: read the test images too, once, after the last epoch.
+        workers: processes, of one thread each; with 1, the calling process trains. A script that asks for more needs
+            ``if __name__ == "__main__":``.
+        progress: show a bar with the remaining time; None for where there is a terminal.
+
+    Raises:
+        ValueError: as :func:`train`.
+    """
+    if not replicas or min(epochs, batch_size, workers) < 1:
+        raise ValueError(
+            f"training needs replicas, and epochs, batch_size and workers of at least 1, "
+            f"got {len(replicas)} replicas, {epochs}, {batch_size} and {workers}"
+        )
+    plan = arrange([Recipe.read(r.recipe) for r in replicas], [r.seed for r in replicas], workers)
+    jobs = [
+        ([replicas[i] for i in members], members, dataset, epochs, batch_size, test, str(device)) for members in plan
+    ]
+    with tqdm(total=len(replicas) * epochs, unit="epoch", disable=None if progress is None else not progress) as bar:
+        if workers > 1:
+            yield from _in_processes(jobs, workers, bar)
+            return
+        for job in jobs:
+            chunk = train_chunk(*job, tick=bar.update)
+            yield chunk
+            if not chunk.complete:
+                return
+
+
+def arrange(recipes: Sequence[Recipe], seeds: Sequence[int], workers: int = 1) -> list[list[int]]:
+    """Put replicas of one architecture together, those of one seed by themselves where they are several."""
+    groups: dict[tuple, dict[int, list[int]]] = {}
+    for i, (recipe, seed) in enumerate(zip(recipes, seeds, strict=True)):
+        groups.setdefault(recipe.architecture, {}).setdefault(seed, []).append(i)
+    plan = []
+    for by_seed in groups.values():
+        several = [members for members in by_seed.values() if len(members) >= SHARED]
+        mixed = [i for members in by_seed.values() if len(members) < SHARED for i in members]
+        for members in [*several, mixed] if mixed else several:
+            size = max(1, CHUNK // recipes[members[0]].size)
+            if len(several) + bool(mixed) < workers:
+                size = min(size, -(-len(members) // workers))
+            plan += [members[start : start + size] for start in range(0, len(members), size)]
+    return sorted(plan, key=lambda members: -recipes[members[0]].size * len(members))
+
+
+def train_chunk(
+    replicas: Sequence[Replica],
+    members: list[int],
+    dataset: str,
+    epochs: int,
+    batch_size: int,
+    test: bool,
+    device: str,
+    tick: Callable[[int], Any] = lambda count: None,
+) -> Chunk:
+    """Train replicas of one architecture together. Their rows hold their places in the list as ``replica``.
+
+    ``tick`` is called with the number of replicas after every epoch; a KeyboardInterrupt, also one that ``tick``
+    raises, ends the training early.
+    """
+    images, rows, seconds = _load(dataset, device), [], 0.0
+    stack = Stack(
+        [Recipe.read(r.recipe) for r in replicas], [r.lr for r in replicas], [r.seed for r in replicas], device
+    )
+    nothing = dict.fromkeys(("loss", "energy", "negative"), torch.full((len(replicas),), torch.nan))
+    complete = False
+    with contextlib.suppress(KeyboardInterrupt):
+        for epoch in range(epochs + 1):
+            start = time.perf_counter()
+            averages = stack.epoch(images, batch_size) if epoch else nothing
+            seconds += (time.perf_counter() - start) / len(replicas) if epoch else 0.0
+            measured = _measure(stack, images, averages, epoch == epochs, test)
+            columns = {name: value.tolist() for name, value in measured.items()}
+            for i, (replica, member) in enumerate(zip(replicas, members, strict=True)):
+                if stack.alive[i]:
+                    row = {"replica": member, "arm": replica.arm, "lr": replica.lr, "seed": replica.seed}
+                    row |= {"epoch": epoch, **{name: column[i] for name, column in columns.items()}}
+                    rows.append(row | {"seconds": seconds})
+            if epoch:
+                tick(len(replicas))
+        complete = True
+    alive = dict(zip(members, stack.alive, strict=True))
+    return Chunk(members, [row | {"diverged": not alive[row["replica"]]} for row in rows], complete)
+
+
+def _measure(
+    stack: Stack, images: data.Dataset, averages: Mapping[str, Tensor], last: bool, test: bool
+) -> dict[str, Tensor]:
+    outputs, labels = stack.outputs(images, images.validation), images.validation.labels
+    names = ("accuracy", "nll", "ece")
+    values = {**averages, **{f"validation_{name}": getattr(metrics, name)(outputs, labels) for name in names}}
+    if last:
+        values["scale"] = metrics.fit_scale(outputs, labels)
+    if last and test:
+        outputs, labels = stack.outputs(images, images.test), images.test.labels
+        scaled = values["scale"][:, None, None] * outputs
+        values |= {f"test_{name}": getattr(metrics, name)(scaled, labels) for name in names}
+        values["test_roughness"] = metrics.dirichlet(outputs, 1).nanmean(-1)
+        u = normalize(outputs.flatten(0, 1), "sample").view_as(outputs)
+        values["test_spatial"] = difference(u, 2, "periodic").square().mean((1, 2))
+    return values
+
+
+def _in_processes(jobs: Sequence[tuple], workers: int, bar: tqdm) -> Iterator[Chunk]:
+    """Train chunks in processes. Ctrl-C asks them to stop after the epoch they are in, and gives what they have."""
+    spawn = multiprocessing.get_context("spawn")  # a fork of a process that has threads may deadlock
+    stop, ticks = spawn.Event(), spawn.SimpleQueue()
+    with ProcessPoolExecutor(min(workers, len(jobs)), spawn, _begin, (stop, ticks)) as pool:
+        running = {pool.submit(_job, *job) for job in jobs}
+        while running:
+            try:
+                done, running = wait(running, timeout=0.2, return_when="FIRST_COMPLETED")
+                while not ticks.empty():
+                    bar.update(ticks.get())
+            except KeyboardInterrupt:
+                stop.set()
+                running = {job for job in running if not job.cancel()}
+                continue
+            for job in done:
+                yield job.result()
+
+
+def _begin(stop: Any, ticks: Any) -> None:
+    """Set up a worker: one thread, and Ctrl-C left to the process that asked for it."""
+    global _stop, _ticks
+    _stop, _ticks = stop, ticks
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def _leave_with_parent() -> None:
+    """End this process when the one that started it is gone, however it went: nobody would take its results."""
+    wait_for([multiprocessing.parent_process().sentinel])
+    os._exit(1)
+
+
+def _job(*job: Any) -> Chunk:
+    def tick(count: int) -> None:
+        _ticks.put(count)
+        if _stop.is_set():
+            raise KeyboardInterrupt
+
+    return train_chunk(*job, tick=tick)
+
+
+_load = cache(lambda dataset, device: data.load(dataset, device=device))
