@@ -4,13 +4,12 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from physnn.lab.provenance import commit, source_digest
-from physnn.lab.sweeping import grid as grids
-from physnn.lab.sweeping.grid import Point
+from physnn.lab.sweeping.grid import Point, points
 from physnn.lab.sweeping.notebook import Notebook, SweepError, load
 from physnn.lab.sweeping.store import Folder, write
 
@@ -73,10 +72,10 @@ class Plan:
     notebook: Notebook
     points: list[Point]
     folder: Folder
-    retries: int = 0
-    timeout: float | None = None
-    threads: int = 1
-    package: str = field(default_factory=source_digest)
+    package: str
+    retries: int
+    timeout: float | None
+    threads: int
 
     def kept(self) -> dict[str, dict]:
         """Return the rows of the points that are done, by name."""
@@ -101,8 +100,8 @@ def make_plan(
             f"retries = {retries}, timeout = {timeout}, threads = {threads}: expected retries from 0, a timeout above "
             "0 s, and threads from 1"
         )
-    read = load(notebook)
-    return Plan(read, grids.points(read, grid, trials, seed), Folder(out), retries, timeout, threads)
+    read, package = load(notebook), source_digest()
+    return Plan(read, points(read, package, grid, trials, seed), Folder(out), package, retries, timeout, threads)
 
 
 def drive(plan: Plan, connect: "Callable[[], AbstractContextManager[Client]]") -> dict[str, dict]:
@@ -158,7 +157,8 @@ def _run(plan: Plan, missing: Sequence[Point], rows: dict[str, dict], client: "C
                 if waiting:
                     submit(waiting.pop(), 1)
         finally:
-            client.cancel(list(running))  # only after an interruption
+            if running:  # only after an interruption
+                client.cancel(list(running))
 
 
 def _submit(plan: Plan, point: Point, attempt: int, client: "Client") -> "Future":

@@ -32,6 +32,7 @@ def main(work: Path, folder: Path) -> int:
                 work / "ran.ipynb",
                 parameters=json.loads((work / "parameters.json").read_text(encoding="utf-8")),
                 kernel_name="python3",
+                language="python",
                 cwd=folder,
                 progress_bar=False,
                 log_output=True,

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from physnn.lab.parameters import Declaration, ParameterError
-from physnn.lab.provenance import source_digest
 from physnn.lab.sweeping.notebook import Notebook, SweepError
 from physnn.lab.sweeping.values import Distribution, axis, check
 
@@ -32,10 +31,13 @@ class Point:
         return " ".join(f"{name}={value}" for name, value in self.given.items()) or "(defaults)"
 
 
-def points(notebook: Notebook, grid: Mapping[str, object], trials: int | None = None, seed: int = 0) -> list[Point]:
+def points(
+    notebook: Notebook, package: str, grid: Mapping[str, object], trials: int | None = None, seed: int = 0
+) -> list[Point]:
     """Return every combination of the grid's values, once each; draws are made ``trials`` times, jointly.
 
-    The draws of one ``seed`` are the same in every sweep, and more trials only add to them.
+    The draws of one ``seed`` are the same in every sweep, and more trials only add to them. ``package`` is the digest
+    of the package's source.
 
     Raises:
         SweepError: a name is unknown, a value is ill-typed or out of range, or draws and ``trials`` do not fit; it
@@ -67,7 +69,6 @@ def points(notebook: Notebook, grid: Mapping[str, object], trials: int | None = 
                 problems.append(str(error))
     if problems:
         raise SweepError("\n".join(dict.fromkeys(problems)))
-    package = source_digest()
     found = [_point(notebook, package, given) for given in _combinations(axes, set(drawn), trials or 1)]
     return list({point.name: point for point in found}.values())
 

@@ -41,7 +41,7 @@ def run(task: dict) -> dict:
         (work / "clean.ipynb").write_text(task["notebook"], encoding="utf-8")
         (work / "parameters.json").write_text(json.dumps(task["parameters"]), encoding="utf-8")
         if task["package"] != source_digest():
-            status, error = "failed", f"the worker on {platform.node()} has another version of physnn; install this one"
+            status, error = "failed", f"the package on {platform.node()} is not the physnn that this sweep began with"
             log = error
         else:
             status, error = _execute(work, task)
