@@ -43,8 +43,11 @@ def mean_interval(values: Sequence[float], method: str = "student") -> Interval:
     return _interval(_finite(values), method, 0.95)
 
 
-def summary(table: pd.DataFrame, value: str, by: str = "arm", method: str = "student") -> pd.DataFrame:
-    """Return one row per ``by``, in order of appearance: mean, low, high and n of ``value``."""
+def summary(table: pd.DataFrame, value: str, by: str | list[str] = "arm", method: str = "student") -> pd.DataFrame:
+    """Return one row per ``by``, in order of appearance: mean, low, high and n of ``value``.
+
+    ``by`` may be a list of columns, such as the arm and a coefficient; they become the index.
+    """
     groups = table.groupby(by, sort=False)[value]
     rows = {name: mean_interval(group, method)._asdict() for name, group in groups}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(by)

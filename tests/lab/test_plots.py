@@ -13,7 +13,8 @@ mpl.use("agg")
 
 from matplotlib import pyplot as plt  # after the backend is chosen
 
-from physnn.lab import plots
+from physnn.lab import plots, stats, survival
+from physnn.lab.metrics import Duration
 from physnn.lab.palette import ROLES, TOKENS
 from physnn.lab.style import COLORS, FONT_SIZE, WIDTH, svg
 
@@ -169,6 +170,131 @@ def test_intervals_draw_every_seed_and_the_given_interval(history):
     assert not first.overlaps(second)
 
 
+@pytest.fixture
+def varied(history) -> pd.DataFrame:
+    """The mean and interval of two arms at five values of a coefficient."""
+    tables = [history.assign(quartic=q, accuracy=history.accuracy + abs(q)) for q in (-50.0, -5.0, 0.0, 5.0, 50.0)]
+    return stats.summary(pd.concat(tables), "accuracy", by=["arm", "quartic"])
+
+
+@pytest.fixture
+def contrasts(history) -> pd.DataFrame:
+    last = history[history.epoch == 4].assign(
+        accuracy=lambda rows: rows.accuracy + 0.1 * rows.seed * (rows.arm == "CE")
+    )
+    one = stats.comparisons(last, [("CE", "proposal"), ("proposal", "CE")], "accuracy")
+    return pd.concat([one.assign(model="small"), one.assign(model="large")])
+
+
+@pytest.fixture
+def curves() -> pd.DataFrame:
+    runs = {
+        "proposal": [Duration(3, True), Duration(5, True), Duration(9, False)],
+        "CE": [Duration(2, True), Duration(4, True), Duration(4, True)],
+    }
+    return survival.kaplan_meier(pd.concat([pd.DataFrame(runs[arm]).assign(arm=arm) for arm in runs]))
+
+
+def test_response_draws_every_point_and_its_interval(varied):
+    fig, ax = plots.response(varied, x="quartic", roles={"CE": "baseline"}, xlabel="quartic", ylabel="accuracy (%)")
+    rows = varied.loc["proposal"]
+    np.testing.assert_array_equal(ax.lines[0].get_xydata(), rows["mean"].reset_index())
+    np.testing.assert_allclose([line[:, 1] for line in ax.collections[0].get_segments()], rows[["low", "high"]])
+    assert ax.lines[0].get_color() == COLORS["proposal"] and ax.get_ylabel() == "accuracy (%)"
+    low, high = ax.get_ylim()
+    assert low < varied.low.min() and varied.high.max() < high
+    left, right = ax.get_xlim()
+    assert left < -50 and 50 < right
+    fig.draw_without_rendering()
+    a, b = (line.get_transform().transform((0, 0))[0] * 72 / fig.dpi for line in (ax.lines[0], ax.lines[2]))
+    assert b - a == pytest.approx(4), "points of equal x hide each other"
+
+
+def test_response_takes_columns_and_draws_in_the_order_of_x(varied):
+    _, ax = plots.response(varied.reset_index().sample(frac=1, random_state=0), x="quartic", roles={"CE": "baseline"})
+    assert all((np.diff(line.get_xdata()) > 0).all() for line in ax.lines)
+
+
+@pytest.mark.parametrize(
+    ("values", "threshold", "expected"),
+    [
+        ([-50, -5, 0, 5, 50], 0.5, ["−10", "−1", "0", "1", "10"]),
+        ([0, 1e-4, 1e-2, 1], 1e-4, ["0", "0.0001", "0.001", "0.01", "0.1", "1"]),
+        ([-1e5, 0, 1e5], 1e-3, ["−100000", "−1", "0", "1", "100000"]),
+        ([0, 0.01], 1, ["0"]),
+    ],
+)
+def test_ticks_of_a_symmetric_logarithmic_axis_do_not_touch(values, threshold, expected):
+    table = pd.DataFrame({"arm": "proposal", "q": values, "mean": 1.0, "low": 0.0, "high": 2.0})
+    fig, ax = plots.response(table, x="q", linear_below=threshold, references={"the post": values[-1]})
+    fig.draw_without_rendering()
+    labels = ax.get_xticklabels()
+    assert [label.get_text() for label in labels] == expected
+    boxes = [label.get_window_extent() for label in labels]
+    assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
+    assert ax.get_xlim()[0] < min(values) and max(values) < ax.get_xlim()[1]
+
+
+def test_differences_draw_intervals_zero_and_the_margin(contrasts):
+    fig, axes = plots.differences(contrasts, panel="model", margin=0.2, roles={"proposal": "proposal"})
+    assert [ax.get_title(loc="left") for ax in axes] == ["small", "large"]
+    first = axes[0]
+    assert [label.get_text() for label in first.get_yticklabels()] == ["CE\n− proposal", "proposal\n− CE"]
+    lines = {line.get_color(): line for line in first.lines if len(line.get_xdata()) == 2}
+    row = contrasts.iloc[1]
+    np.testing.assert_array_equal(lines[COLORS["proposal"]].get_xdata(), [row.low, row.high])
+    np.testing.assert_array_equal(lines[COLORS["muted"]].get_xdata(), [0, 0])
+    assert COLORS["ink"] in lines
+    band = first.patches[0]
+    assert (band.get_x(), band.get_width()) == pytest.approx((-0.2, 0.4))
+    assert [text.get_text() for text in axes[-1].texts] == ["±0.2"]
+    fig.draw_without_rendering()
+    boxes = [label.get_window_extent() for ax in axes for label in ax.get_yticklabels()]
+    assert all(box.x0 >= 0 and box.y0 >= 0 for box in boxes)
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+
+
+def test_differences_may_have_names(contrasts):
+    named = contrasts[:2].assign(name=["layer", "loss"])
+    _, axes = plots.differences(named, label="name", roles={"layer": "corrected"}, xlabel="points")
+    assert len(axes) == 1 and axes[0].get_xlabel() == "points" and not axes[0].patches
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == ["layer", "loss"]
+    assert axes[0].lines[1].get_color() == COLORS["corrected"]
+
+
+def test_survival_draws_steps_intervals_and_censored_runs(curves):
+    _, ax = plots.survival(curves, roles={"CE": "baseline"}, xlabel="epochs to 97 %")
+    steps = [line for line in ax.lines if line.get_marker() == "None"]
+    np.testing.assert_allclose(steps[0].get_xydata(), [(0, 1), (3, 2 / 3), (5, 1 / 3), (9, 1 / 3)])
+    np.testing.assert_allclose(steps[1].get_xydata(), [(0, 1), (2, 2 / 3), (4, 0), (9, 0)])  # and it stays there
+    marks = [line.get_xydata().tolist() for line in ax.lines if line.get_marker() == "|"]
+    np.testing.assert_allclose(marks[0], [(9, 1 / 3)])
+    assert marks[1] == []
+    bands = [band.get_paths()[0].get_extents() for band in ax.collections]
+    assert [(band.x0, band.x1) for band in bands] == [(3, 9), (2, 4)], "a band covers its steps, and no more"
+    assert ax.get_ylim()[0] < 0 and ax.get_ylim()[1] > 1
+
+
+def test_of_curves_that_end_together_the_slower_is_named_above(curves):
+    slower = curves[curves.arm == "CE"].assign(arm="slower", epochs=lambda rows: 2 * rows.epochs)
+    slower["survival"] = [1, 0.9, 0]
+    fig, ax = plots.survival(pd.concat([slower, curves]), roles={"CE": "baseline", "slower": "theory"})
+    fig.draw_without_rendering()
+    at = {text.get_text(): text.get_window_extent() for text in ax.texts}
+    assert at["CE"].y1 <= at["slower"].y0 + 1 and at["slower"].y1 <= at["proposal"].y0 + 1
+
+
+@pytest.mark.parametrize("kind", ["response", "differences", "survival"])
+def test_the_dark_page_knows_every_colour(kind, request):
+    fixture = {"response": "varied", "differences": "contrasts", "survival": "curves"}[kind]
+    table = request.getfixturevalue(fixture)
+    options = {"response": {"x": "quartic", "roles": {"CE": "baseline"}, "references": {"post": -5}},
+               "differences": {"margin": 0.2}, "survival": {"roles": {"CE": "baseline"}}}[kind]  # fmt: skip
+    drawn = svg(getattr(plots, kind)(table, **options)[0]).split("</style>", 1)[1]
+    used = set(re.findall(r"(?:fill|stroke): (#[0-9a-f]{6})", drawn))
+    assert used <= {token.light for token in TOKENS.values()}
+
+
 def test_images_share_one_symmetric_scale():
     _, axes = plots.images(np.stack([np.full((3, 3), -2.0), np.ones((3, 3))]), titles=["a", "b"])
     assert [ax.images[0].get_clim() for ax in axes.flat] == [(-2, 2), (-2, 2)]
@@ -191,3 +317,27 @@ def test_images_share_one_symmetric_scale():
 def test_bad_input_is_refused_with_the_offending_value(history, call, message):
     with pytest.raises(ValueError, match=message):
         call(history)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "options", "message"),
+    [
+        ("response", {}, {"x": "lr"}, r"no column \['lr'\]"),
+        ("response", {"low": np.nan}, {"x": "quartic"}, "'low' must be finite"),
+        ("response", {"quartic": 1.0}, {"x": "quartic"}, "several rows of one 'quartic'"),
+        ("response", {}, {"x": "quartic"}, "arm 'CE' has no role"),
+        ("response", {}, {"x": "quartic", "linear_below": 0}, "linear_below must be positive"),
+        ("differences", {}, {"label": "name"}, r"no column \['name'\]"),
+        ("differences", {"high": np.inf}, {}, "'high' must be finite"),
+        ("differences", {}, {"margin": -0.2}, "margin must be positive, got -0.2"),
+        ("differences", {}, {"roles": {"CE": "villain"}}, "arm 'CE' has no role; give"),
+        ("survival", {}, {"by": "model"}, r"no column \['model'\]"),
+        ("survival", {}, {}, "arm 'CE' has no role"),
+    ],
+)
+def test_bad_summaries_are_refused(kind, change, options, message, request):
+    fixture = {"response": "varied", "differences": "contrasts", "survival": "curves"}[kind]
+    table = request.getfixturevalue(fixture)
+    table = table.reset_index() if kind == "response" else table
+    with pytest.raises(ValueError, match=message):
+        getattr(plots, kind)(table.assign(**change), **options)

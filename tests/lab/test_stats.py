@@ -170,6 +170,13 @@ def test_summary_keeps_the_order_of_the_arms():
     assert summary.loc["a", ["mean", "low", "high"]].tolist() == [5.0, 5.0, 5.0]
 
 
+def test_summary_by_several_columns():
+    table = pd.DataFrame({"arm": ["b", "a"] * 4, "q": [1, 1, 2, 2] * 2, "value": range(8)})
+    summary = stats.summary(table, "value", by=["arm", "q"])
+    assert summary.index.names == ["arm", "q"] and summary.index.tolist() == [("b", 1), ("a", 1), ("b", 2), ("a", 2)]
+    assert summary.loc[("a", 2), ["mean", "n"]].tolist() == [5, 2]
+
+
 def test_negative_numbers_have_a_minus_sign():
     assert stats.Interval(-0.016, -0.02, 0.01, 5).format("+.1f", 100) == "−1.6 [−2.0, +1.0]"
 

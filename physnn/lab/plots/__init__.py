@@ -1,0 +1,30 @@
+"""The house figures: one style, and the kinds of figure that chapters share.
+
+``style()`` once at the head of a notebook, then each function takes tidy data and returns ``(fig, ax)``. Statistics
+come from the caller: a figure draws them and does not choose them. Curves carry their names at their ends instead of
+a legend, spread is always drawn, and a role (``"proposal"``, ``"baseline"``, ``"corrected"``, ``"theory"``) has the
+same colour in every figure of the book.
+"""
+
+import matplotlib.pyplot as plt
+
+from physnn.lab.plots.curves import learning_curves, response, survival
+from physnn.lab.plots.grids import DIVERGING, SEQUENTIAL, images
+from physnn.lab.plots.rows import differences, intervals
+from physnn.lab.style import COLORS, FONT_SIZE, WIDTH, style
+
+__all__ = [
+    "COLORS",
+    "DIVERGING",
+    "FONT_SIZE",
+    "SEQUENTIAL",
+    "WIDTH",
+    "differences",
+    "images",
+    "intervals",
+    "learning_curves",
+    "plt",
+    "response",
+    "style",
+    "survival",
+]
