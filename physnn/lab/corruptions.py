@@ -1,4 +1,4 @@
-"""Corrupted images: seven families, three severities each, as MNIST-C has them (Mu and Gilmer 2019), in torch alone."""
+"""Corrupted images: seven families, three severities each, in the manner of MNIST-C (Mu and Gilmer 2019)."""
 
 import hashlib
 from collections.abc import Callable
