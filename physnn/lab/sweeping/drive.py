@@ -197,6 +197,7 @@ def _keep(plan: Plan, point: Point, attempt: int, outcome: dict) -> dict:
 
 def _show(plan: Plan, rows: Mapping[str, dict]) -> None:
     """Write ``table.csv`` and ``index.html``: the plan's points, then others of this notebook done here earlier."""
+    from physnn.lab.sweeping.report import report
     from physnn.lab.sweeping.table import table
 
     mine = [rows[point.name] for point in plan.points if point.name in rows]
@@ -206,5 +207,7 @@ def _show(plan: Plan, rows: Mapping[str, dict]) -> None:
         for row in plan.folder.rows()
         if row["point"] not in rows and row["status"] == "done" and (row["notebook"], row["package"]) == made_from
     ]
-    frame = table([*mine, *others], plan.notebook.contract)
-    write(plan.folder.path / "table.csv", frame.to_csv(index=False, lineterminator="\n").encode())
+    if shown := [*mine, *others]:
+        frame = table(shown, plan.notebook.contract)
+        write(plan.folder.path / "table.csv", frame.to_csv(index=False, lineterminator="\n").encode())
+        report(plan.notebook, shown, plan.folder)
