@@ -12,7 +12,8 @@ from torch import Tensor
 
 from physnn.lab import plots
 from physnn.lab.data import load
-from physnn.lab.studies import Study, make_arm
+from physnn.lab.recipe import Recipe
+from physnn.lab.studies import Study
 from physnn.lab.style import svg
 from physnn.lab.training import fit
 
@@ -41,7 +42,7 @@ def outputs() -> list[Tensor]:
     snapshots = []
     for epochs in EPOCHS:
         torch.manual_seed(0)
-        model, loss, optimizer = make_arm(study.design["arms"][ARM], study.tuned(study.table())[ARM])
+        model, loss, optimizer = Recipe.read(study.arms[ARM]).modules(study.tuned(study.table())[ARM])
         if epochs:
             fit(model, loss, optimizer, dataset, epochs=epochs, batch_size=study.design["batch_size"], seed=0)
         with torch.no_grad():

@@ -213,17 +213,21 @@ def _in_processes(jobs: Sequence[tuple], workers: int, bar: tqdm) -> Iterator[Ch
     stop, ticks = spawn.Event(), spawn.SimpleQueue()
     with ProcessPoolExecutor(min(workers, len(jobs)), spawn, _begin, (stop, ticks)) as pool:
         running = {pool.submit(_job, *job) for job in jobs}
-        while running:
-            try:
-                done, running = wait(running, timeout=0.2, return_when="FIRST_COMPLETED")
-                while not ticks.empty():
-                    bar.update(ticks.get())
-            except KeyboardInterrupt:
-                stop.set()
-                running = {job for job in running if not job.cancel()}
-                continue
-            for job in done:
-                yield job.result()
+        try:
+            while running:
+                try:
+                    done, running = wait(running, timeout=0.2, return_when="FIRST_COMPLETED")
+                    while not ticks.empty():
+                        bar.update(ticks.get())
+                except KeyboardInterrupt:
+                    stop.set()
+                    running = {job for job in running if not job.cancel()}
+                    continue
+                for job in done:
+                    yield job.result()
+        finally:  # nobody may want the rest
+            stop.set()
+            pool.shutdown(cancel_futures=True)
 
 
 def _begin(stop: Any, ticks: Any) -> None:

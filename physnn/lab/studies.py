@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -140,14 +141,15 @@ class Study:
         todo = [i for i, part in enumerate(path) if not part.exists()]
         options = {"batch_size": self.design["batch_size"], "epochs": self.design[phase]["epochs"]}
         options |= {"test": phase == "final", "workers": workers or os.cpu_count() or 1}
-        done = 0
-        for chunk in chunks([replicas[i] for i in todo], self.design["data"], **options) if todo else ():
-            if not chunk.complete:
-                raise SystemExit(f"{self.name}: interrupted; the same command goes on from here")
-            for member, rows in pd.DataFrame(chunk.rows).groupby("replica"):
-                _write(path[todo[member]], rows.drop(columns="replica").assign(phase=phase).to_csv(index=False))
-            done += len(chunk.members)
-            print(f"{time.strftime('%H:%M:%S')} {self.name}, {phase}: {done} of {len(todo)} replicas", flush=True)
+        left = len(todo)
+        with closing(chunks([replicas[i] for i in todo], self.design["data"], **options)) as finished:
+            for chunk in finished if todo else ():
+                if not chunk.complete:
+                    raise KeyboardInterrupt
+                for member, rows in pd.DataFrame(chunk.rows).groupby("replica"):
+                    _write(path[todo[member]], rows.drop(columns="replica").assign(phase=phase).to_csv(index=False))
+                left -= len(chunk.members)
+                print(f"{time.strftime('%H:%M:%S')} {self.name}, {phase}: {left} replicas to go", flush=True)
         table = pd.concat([pd.read_csv(part) for part in path], ignore_index=True)
         return table[["phase", *table.columns.drop("phase")]]
 
@@ -166,13 +168,16 @@ def _write(path: Path, text: str) -> None:
 def main(names: list[str]) -> None:
     """Run the named studies, or all whose table is missing or stale."""
     for name in names or sorted(path.parent.name for path in RESULTS.glob("*/design.yml")):
-        study = Study(name)
+        study = Study(name, RESULTS)
         try:
             study.table()
             print(f"{name}: recorded, and the design has not changed")
         except (FileNotFoundError, ValueError) as reason:
             print(f"{name}: {reason}", flush=True)
-            study.run()
+            try:
+                study.run()
+            except KeyboardInterrupt:
+                raise SystemExit(f"{name}: interrupted; the same command goes on from here") from None
 
 
 if __name__ == "__main__":

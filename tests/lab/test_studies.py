@@ -1,6 +1,12 @@
 """A study on the digits: it tunes, it runs, it resumes, and a changed design or table is refused."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -9,6 +15,7 @@ import yaml
 from physnn.lab import studies
 from physnn.lab.studies import Study
 
+ROOT = Path(__file__).resolve().parents[2]
 DESIGN = {
     "data": "digits",
     "batch_size": 256,
@@ -56,7 +63,7 @@ def test_run_record_resume_refuse(results, capsys):
     parts[0].unlink()
     capsys.readouterr()
     study.run(workers=1)
-    assert capsys.readouterr().out.count("1 of 1 replicas") == 1
+    assert capsys.readouterr().out.count("replicas to go") == 1
     again = pd.read_csv(results / "small" / "table.csv")
     pd.testing.assert_frame_equal(again.drop(columns="seconds"), table.drop(columns="seconds"))
 
@@ -66,6 +73,75 @@ def test_run_record_resume_refuse(results, capsys):
     (results / "small" / "design.yml").write_text(yaml.safe_dump({**DESIGN, "batch_size": 64}))
     with pytest.raises(ValueError, match=r"the design of study 'small' changed .* make results"):
         Study("small", results).table()
+
+
+def test_models_multiply_the_arms_and_a_rate_must_serve_every_seed(results):
+    plain = {key: value for key, value in DESIGN["arms"]["plain"].items() if key != "widths"}
+    models = {"linear": {"widths": [64, 10]}, "MLP": {"widths": [64, 16, 10]}}
+    tuning = {"lr": [0.001, 0.01], "seeds": [1, 2], "epochs": 1}
+    design = {**DESIGN, "models": models, "arms": {"plain": plain}, "tuning": tuning}
+    (results / "small" / "design.yml").write_text(yaml.safe_dump(design))
+    study = Study("small", results)
+    assert study.arms == {f"{model}: plain": {**plain, **shared} for model, shared in models.items()}
+    rows = [("linear: plain", 0.001, 1, 0.5), ("linear: plain", 0.001, 2, 0.5), ("linear: plain", 0.01, 1, 0.9)]
+    rows += [("MLP: plain", 0.001, 1, 0.1), ("MLP: plain", 0.001, 2, 0.3)]
+    rows += [("MLP: plain", 0.01, 1, 0.15), ("MLP: plain", 0.01, 2, 0.2)]
+    table = pd.DataFrame(rows, columns=["arm", "lr", "seed", "validation_accuracy"]).assign(phase="tuning", epoch=1)
+    assert study.tuned(table).to_dict() == {"linear: plain": 0.001, "MLP: plain": 0.001}
+    with pytest.raises(ValueError, match=r"every learning rate diverged for \['MLP: plain'\]"):
+        study.tuned(table[~((table.arm == "MLP: plain") & (table.seed == 2))])
+
+
+RUN = """
+from pathlib import Path
+from physnn.lab import studies
+if __name__ == "__main__":
+    studies.RESULTS = Path("results")
+    studies.main(["small"])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_study_that_is_stopped_goes_on_and_counts_every_replica_once(results, number):
+    """Stop the driver when some replicas are done: its workers end, those replicas stay as they are, the rest runs."""
+    folder = results.parent
+    design = {**DESIGN, "tuning": {**DESIGN["tuning"], "seeds": list(range(30, 45)), "epochs": 3}, "batch_size": 32}
+    (results / "small" / "design.yml").write_text(yaml.safe_dump(design))
+    script = folder / "run.py"
+    script.write_text(RUN)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+
+    def done() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in folder.glob("_build/studies/small-*/*.csv")}
+
+    with subprocess.Popen([sys.executable, script], cwd=folder, env=environment, stderr=subprocess.PIPE) as run:
+        while not done() and run.poll() is None:
+            time.sleep(0.02)
+        children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+        run.send_signal(number)
+        error = run.communicate(timeout=60)[1].decode()
+    assert "interrupted; the same command goes on" in error if number == signal.SIGINT else run.returncode == -9, error
+    end = time.monotonic() + 20
+    while any(_runs(pid) for pid in children):
+        assert time.monotonic() < end, "a worker outlived its driver"
+        time.sleep(0.05)
+    before = done()
+    assert 0 < len(before) < 94
+    subprocess.run([sys.executable, script], cwd=folder, env=environment, check=True)
+    after = done()
+    assert len(after) == 94 and {path: after[path] for path in before} == before
+    table = Study("small", results).table()
+    assert table.columns[:5].tolist() == ["phase", "arm", "lr", "seed", "epoch"]
+    assert len(table.groupby(["phase", "arm", "lr", "seed"])) == 94
+    assert not table.duplicated(["phase", "arm", "lr", "seed", "epoch"]).any()
+
+
+def _runs(pid: str) -> bool:
+    """Tell whether a process still runs: neither gone nor a zombie that nobody has reaped."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_unknown_study(results):
