@@ -63,13 +63,11 @@ def paired_difference(first: pd.Series, second: pd.Series, method: str = "studen
 
 
 class Comparison(NamedTuple):
-    """Two arms, paired.
+    """Two arms, paired: ``difference`` is the mean difference with its 95 % interval, ``effect`` Cohen's d of pairs.
 
-    Attributes:
-        difference: the mean of the differences with its 95 % interval.
-        effect: Cohen's d of the pairs, their mean difference over its standard deviation.
-        t_p: p of the paired t test, two-sided.
-        wilcoxon_p: p of Wilcoxon's signed-rank test, two-sided. At n pairs it is at least 2^(1-n): 0.0625 of five.
+    The effect is the mean difference over the standard deviation of the differences. ``t_p`` is the p of the paired t
+    test and ``wilcoxon_p`` that of Wilcoxon's signed-rank test, both two-sided. Of n pairs the latter is at least
+    2^(1-n): 0.0625 of five, whatever they show.
     """
 
     difference: Interval
