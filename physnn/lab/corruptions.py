@@ -11,7 +11,7 @@ from torch import Tensor
 STRENGTHS: dict[str, tuple] = {
     "gaussian": (0.2, 0.4, 0.7),  # standard deviation of the noise, before clipping
     "impulse": (0.08, 0.2, 0.4),  # share of the pixels that become black or white
-    "translate": ((2 / 28, 1), (4 / 28, 2), (6 / 28, 3)),  # shift, and the least number of pixels
+    "translate": (1 / 28, 2 / 28, 3 / 28),  # shift along each axis of its direction
     "blur": (1 / 28, 1.75 / 28, 2.5 / 28),  # standard deviation of the Gaussian
     "stripe": (1, 2, 3),  # white lines, each 1/14 of the side wide
     "occlusion": (0.25, 0.35, 0.45),  # side of the black square
@@ -79,14 +79,11 @@ def _impulse(images: Tensor, share: float, draw: Callable) -> Tensor:
     return torch.where(hit < share, (white < 0.5).to(images), images)
 
 
-def _translate(images: Tensor, shift: tuple[float, int], draw: Callable) -> Tensor:
-    side = images.shape[-1]
-    pixels = max(round(shift[0] * side), shift[1])
+def _translate(images: Tensor, share: float, draw: Callable) -> Tensor:
     compass = [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)]
-    steps = torch.tensor(compass, device=images.device)[(8 * draw()).long()]
-    rows, columns = (torch.arange(side, device=images.device) + pixels * (1 - steps[:, axis, None]) for axis in (0, 1))
-    image = torch.arange(len(images), device=images.device)[:, None, None]
-    return F.pad(images, [pixels] * 4)[image, 0, rows[:, :, None], columns[:, None, :]].unsqueeze(1)
+    steps = torch.tensor(compass).to(images)[(8 * draw()).long()]
+    stay = torch.eye(2).to(images).expand(len(images), 2, 2)
+    return _sample(images, torch.cat([stay, -2 * share * steps[:, :, None]], -1))
 
 
 def _blur(images: Tensor, share: float, draw: Callable) -> Tensor:
@@ -126,10 +123,12 @@ def _affine(images: Tensor, strength: tuple[float, float, float], draw: Callable
     angle, zero = torch.deg2rad(degrees * turn), torch.zeros_like(turn)
     rotation = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], -1).view(-1, 2, 2)
     shearing = torch.stack([zero + 1, shear * lean, zero, zero + 1], -1).view(-1, 2, 2)
-    # The grid says where each pixel of the result comes from: the matrix is that of the way back.
-    back = rotation @ shearing * (factor**grow)[:, None, None]
-    grid = F.affine_grid(F.pad(back, (0, 1)), list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, align_corners=False)
+    return _sample(images, F.pad(rotation @ shearing * (factor**grow)[:, None, None], (0, 1)))
+
+
+def _sample(images: Tensor, back: Tensor) -> Tensor:
+    """Take each pixel from where ``back``, of shape (n, 2, 3), says, in halves of the side; linear in between."""
+    return F.grid_sample(images, F.affine_grid(back, list(images.shape), align_corners=False), align_corners=False)
 
 
 _CORRUPTIONS = {

@@ -87,21 +87,30 @@ def test_impulses_hit_their_share_half_of_them_white():
         assert ((result == 0.5) | (result == 0) | (result == 1)).all()
 
 
-@pytest.mark.parametrize(("side", "pixels"), [(28, (2, 4, 6)), (8, (1, 2, 3))])
-def test_translation_is_exact_in_all_directions(side, pixels):
-    images = torch.zeros(200, 1, side, side)
-    images[:, :, side // 2, side // 2] = 1
-    for severity, d in zip(SEVERITIES, pixels, strict=True):
+def test_translation_by_whole_pixels_is_exact_in_all_directions():
+    images = torch.zeros(200, 1, 28, 28)
+    images[:, :, 14, 14] = 1
+    for severity in SEVERITIES:  # and as many pixels
         result = corrupt(images, "translate", severity, seed=0)
-        _, _, row, column = result.nonzero(as_tuple=True)
-        assert len(row) == 200 and result.sum() == 200
-        shifts = {(i, j) for i in (-d, 0, d) for j in (-d, 0, d)} - {(0, 0)}
-        assert set(zip((row - side // 2).tolist(), (column - side // 2).tolist(), strict=True)) == shifts
+        _, _, row, column = (result > 1e-3).nonzero(as_tuple=True)
+        assert len(row) == 200
+        torch.testing.assert_close(result.amax((1, 2, 3)), torch.ones(200), rtol=0, atol=1e-4)
+        steps = {(i, j) for i in (-severity, 0, severity) for j in (-severity, 0, severity)} - {(0, 0)}
+        assert set(zip((row - 14).tolist(), (column - 14).tolist(), strict=True)) == steps
+
+
+def test_translation_by_a_part_of_a_pixel_moves_the_centre():
+    images = F.pad(torch.ones(100, 1, 2, 2), [3] * 4)
+    result = corrupt(images, "translate", 3, seed=0)[:, 0]
+    at = torch.arange(8) - 3.5
+    centres = torch.stack([(result.sum(2) * at).sum(1), (result.sum(1) * at).sum(1)], 1) / 4
+    torch.testing.assert_close(centres.abs().amax(1), torch.full((100,), 3 / 28 * 8), rtol=1e-4, atol=0)
 
 
 def test_what_is_shifted_out_is_lost_and_what_comes_in_is_black():
-    result = corrupt(torch.ones(50, 1, 8, 8), "translate", 1, seed=0)
-    assert set(result.sum((1, 2, 3)).tolist()) == {56.0, 49.0}
+    result = corrupt(torch.ones(50, 1, 28, 28), "translate", 2, seed=0)
+    expected = {28 * 26, 26 * 26}
+    assert set(result.sum((1, 2, 3)).round().int().tolist()) == expected
 
 
 def test_blur_keeps_the_sum_and_constant_images():
