@@ -11,11 +11,11 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import epoch, layer, loss, optimizer
+from benchmarks import epoch, layer, loss, optimizer, replicas
 from benchmarks.harness import Row
 from physnn.lab.provenance import environment
 
-SUBJECTS = {module.__name__.split(".")[1]: module for module in (layer, loss, optimizer, epoch)}
+SUBJECTS = {module.__name__.split(".")[1]: module for module in (layer, loss, optimizer, epoch, replicas)}
 OUT = Path("_build/bench.json")
 RECORD = Path("results/speed/bench.json")
 PEERS = ("posteriors", "torch-uncertainty", "devinterp")

@@ -67,7 +67,7 @@ def memory(images: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Give batches of gray values from memory, in a new order every epoch."""
     while True:
         for index in torch.randperm(len(images)).split(BATCH):
-            yield images[index].float().div_(255), labels[index]
+            yield images.index_select(0, index).float().div_(255), labels[index]
 
 
 def loader(images: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

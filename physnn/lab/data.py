@@ -61,7 +61,7 @@ class Dataset:
 
     def as_input(self, images: Tensor) -> Tensor:
         """Turn gray values into floats in [0, 1], as torchvision's ``ToTensor`` does."""
-        return images.float() / self.levels
+        return images.to(torch.float32, copy=True).div_(self.levels)
 
     def describe(self) -> str:
         """Say what the data are, in a sentence's part."""

@@ -49,9 +49,10 @@ class Stack:
         numbers = 1 - damping, lr, decay, (2 * damping * lr * temperature).sqrt()
         self.keep, self.lr, self.decay, self.std = (number.float().to(device) for number in numbers)
         self.decays, self.hot = bool(decay.any()), [i for i, r in enumerate(recipes) if r.temperature > 0]
-        distinct = sorted(set(seeds))
+        distinct = list(dict.fromkeys(seeds))
         self.order = [torch.Generator().manual_seed(seed) for seed in distinct]
-        self.which = torch.tensor([distinct.index(seed) for seed in seeds], device=self.device)
+        some = 1 < len(distinct) < len(seeds)  # share their images: not all, and not none
+        self.which = torch.tensor([distinct.index(seed) for seed in seeds], device=self.device) if some else None
         self.losses = _grouped_losses(recipes, self.device)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -83,10 +84,11 @@ class Stack:
         sums = torch.zeros(3, len(self.recipes), dtype=torch.float64, device=self.device)
         for batches in zip(*orders, strict=True):
             index = torch.stack(batches)
-            x = images.as_input(train.images[index.flatten()]).view(*index.shape, -1)
+            # Not by [...], which goes value by value where this copies whole images.
+            x = images.as_input(train.images.index_select(0, index.flatten())).view(*index.shape, -1)
             y = train.labels[index]
-            if len(index) > 1:
-                x, y = x[self.which], y[self.which]
+            if self.which is not None:
+                x, y = x.index_select(0, self.which), y.index_select(0, self.which)
             sums += self.step(x, y)
         for i in self._not_finite(sum(p.detach().view(len(p), -1).sum(1) for p in self.params)):
             self._freeze(i)

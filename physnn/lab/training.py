@@ -55,7 +55,7 @@ def fit(
         batches = torch.randperm(len(train), generator=order).to(train.labels.device).split(batch_size)
         for step, batch in enumerate(batches):
             optimizer.zero_grad()
-            value = loss(model(dataset.as_input(train.images[batch])), train.labels[batch])
+            value = loss(model(dataset.as_input(train.images.index_select(0, batch))), train.labels[batch])
             total += value.item()
             if total - total != 0:  # NaN or infinite
                 message = f"the loss became {value.item()} in epoch {epoch}, step {step}; lower lr"

@@ -1,0 +1,80 @@
+"""Training many replicas together, as the studies do, against one after the other with modules."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from benchmarks.epoch import load
+from benchmarks.harness import Row, compare
+from physnn.lab.recipe import Recipe
+from physnn.lab.replicas import arrange
+from physnn.lab.stack import Stack
+
+SHARED = {"layer": "linear", "loss": "ginzburg-landau", "optimizer": "sgd", "momentum": 0.9}
+MODELS = {"linear": [784, 10], "MLP-256": [784, 256, 10]}
+BATCH, LR = 128, 0.01
+DEVICES = (("cpu", 32, {"linear": ">= 2", "MLP-256": ">= 0.95"}), ("cuda", 64, {"linear": ">= 15"}))
+
+
+def rows() -> Iterator[Row]:
+    images, labels, _ = load()
+    for device, count, must in (
+        ("cpu", 32, {"linear": ">= 2", "MLP-256": ">= 0.95"}),
+        ("cuda", 64, {"linear": ">= 15"}),
+    ):
+        if device == "cuda" and not torch.cuda.is_available():
+            continue
+        data = images.flatten(1).to(device), labels.to(device)
+        for name, widths in MODELS.items():
+            recipe = Recipe.read({**SHARED, "widths": widths})
+            for seeds, kind in ((list(range(count)), f"{count} seeds"), ([0] * count, f"{count} arms of one seed")):
+                runs = {
+                    "together": together(recipe, seeds, *data),
+                    "one by one": one_by_one(recipe, seeds, *data),
+                }
+                for row in compare(runs, "together", seconds=6, must={"one by one": must.get(name, "")}):
+                    row.name = f"replicas, {name}, {kind}{' on CUDA' * (device == 'cuda')}: {row.name}"
+                    yield row
+
+
+def together(recipe: Recipe, seeds: list[int], images: Tensor, labels: Tensor) -> Callable[[], None]:
+    """Return a step of all replicas, in the computations that ``train`` would make of them."""
+    plan = arrange([recipe] * len(seeds), seeds)
+    stacks = [Stack([recipe] * len(m), [LR] * len(m), [seeds[i] for i in m], images.device) for m in plan]
+
+    def run() -> None:
+        for stack in stacks:
+            index = torch.randint(len(images), (len(stack.order), BATCH), device=images.device)
+            x = images.index_select(0, index.flatten()).float().div_(255).view(*index.shape, -1)
+            stack.step(x, labels[index])
+        _wait(images.device)
+
+    return run
+
+
+def one_by_one(recipe: Recipe, seeds: list[int], images: Tensor, labels: Tensor) -> Callable[[], None]:
+    """Return a step of each replica, as ``fit`` takes it."""
+    replicas = []
+    for seed in seeds:
+        torch.manual_seed(seed)
+        model, loss, _ = recipe.modules(LR)
+        model.to(images.device)
+        replicas.append((model, loss, torch.optim.SGD(model.parameters(), LR, momentum=0.9, fused=True)))
+
+    def run() -> None:
+        for model, loss, optimizer in replicas:
+            index = torch.randint(len(images), (BATCH,), device=images.device)
+            optimizer.zero_grad()
+            value = loss(model(images.index_select(0, index).float().div_(255)), labels[index])
+            value.item()  # as fit does, to see a loss that is not finite
+            value.backward()
+            optimizer.step()
+        _wait(images.device)
+
+    return run
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
