@@ -28,7 +28,7 @@ values:
   Lists and ranges (without their end) are crossed with each other. Distributions are drawn --trials times, jointly,
   and every draw is crossed with the lists.
 
-The same command again runs only what is missing or has failed. Exit status: 0 all points are done, 1 some failed,
+The same command again runs only what is missing or has failed. Exit status: 0 all points are done, 1 not all,
 2 nothing ran because something in the command is wrong, 130 interrupted.
 """
 
@@ -105,6 +105,9 @@ def _sweep(options: argparse.Namespace) -> int:
     except SweepError as error:
         print(f"physnn sweep: {error}", file=sys.stderr)
         return 2
+    except ConnectionError as error:
+        print(f"physnn sweep: {error}; what is finished is kept, and the same command continues", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("\ninterrupted; what is finished is kept, and the same command continues", file=sys.stderr)
         return 130

@@ -59,10 +59,12 @@ def make_notebook(folder: Path, parameters: str = PARAMETERS, body: str = BODY, 
     return folder / name
 
 
-def start(notebook: Path, *options: object) -> subprocess.Popen[str]:
+def start(notebook: Path, *options: object, start_new_session: bool = False) -> subprocess.Popen[str]:
     """Start ``physnn sweep`` on the notebook, with its standard output and error in one pipe."""
     command = [sys.executable, "-m", "physnn.cli", "sweep", str(notebook), *map(str, options)]
-    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return subprocess.Popen(
+        command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=start_new_session
+    )
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:

@@ -110,6 +110,21 @@ def test_a_killed_driver_leaves_no_process_and_loses_nothing(notebook, tmp_path)
     assert set(runs(notebook).values()) == {1}
 
 
+def test_ctrl_c_stops_everything_and_keeps_what_is_done(notebook, tmp_path):
+    """It reaches every process of the terminal, Dask's workers among them, and their complaints would fill it."""
+    (notebook.parent / "hold-1").touch()
+    command = [notebook, "--grid", "seed=0:2", "--out", tmp_path / "out", "--workers", 2]
+    driver = start(*command, start_new_session=True)
+    wait_for(lambda: runs(notebook)["-5 0"] and runs(notebook, "begin")["-5 1"], "the start of both points")
+    wait_for(lambda: list(tmp_path.glob("out/points/*.json")), "the row of the finished point")
+    os.killpg(driver.pid, signal.SIGINT)
+    status, printed = finish(driver)
+    assert status == 130
+    assert "Traceback" not in printed
+    assert list(read(tmp_path / "out").seed) == [0]
+    wait_for(lambda: not at_work_in(notebook.parent), "the end of the kernel")
+
+
 def test_a_run_that_takes_too_long_is_ended_with_its_kernel(notebook, tmp_path):
     (notebook.parent / "hold-7").touch()
     status, printed = sweep(notebook, "--grid", "seed=7", "--out", tmp_path / "out", "--timeout", 4, "--workers", 1)

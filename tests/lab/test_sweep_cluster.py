@@ -87,6 +87,21 @@ def test_a_killed_worker_and_a_killed_driver_lose_nothing(notebook, tmp_path):
     assert runs(notebook) == {"1 0": 1, "1 1": 1, "1 2": 1, "1 3": 1}
 
 
+def test_a_killed_scheduler_is_said_and_loses_nothing(notebook, tmp_path):
+    (notebook.parent / "hold-1").touch()
+    out = tmp_path / "out"
+    with running(tmp_path) as cluster:
+        cluster.worker()
+        driver = start(notebook, "--grid", "seed=0:3", "--out", out, "--scheduler", cluster.address)
+        wait_for(lambda: runs(notebook, "begin")["-5 1"], "the start of the held point")
+        cluster.processes[0].send_signal(signal.SIGKILL)
+        status, printed = finish(driver)
+    assert status == 1
+    assert printed.splitlines()[-1].startswith(f"physnn sweep: the Dask scheduler {cluster.address} went away")
+    assert "Traceback" not in printed
+    assert list(pd.read_csv(out / "table.csv").seed) == [0]
+
+
 def test_two_sweeps_share_a_cluster_and_a_client_can_be_passed_in(notebook, tmp_path):
     (notebook.parent / "hold-5").touch()
     grid = ["--grid", "seed=5,6"]

@@ -26,6 +26,7 @@ def local(workers: int | None = None) -> Iterator[Client]:
             scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             memory_limit=0,  # the memory is that of the runs, in processes of their own
             silence_logs=logging.CRITICAL,
+            preload=["physnn.lab.sweeping.undisturbed"],
         ) as cluster,
         Client(cluster) as client,
     ):
@@ -62,5 +63,7 @@ def remote(
             f"no connection to the Dask scheduler {where}: {error}. Expected a running one: dask scheduler; "
             "with TLS, an address tls://HOST:PORT and --tls-ca-file, --tls-cert, --tls-key"
         ) from error
+    # Of a lost scheduler the sweep speaks itself.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     with client:
         yield client

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from distributed import Client, Future
 
-AT_ONCE = 500  # points handed to the scheduler; more would only fill its memory
+GLANCE = 5.0  # seconds between two looks for workers that joined
 
 
 def sweep(
@@ -51,6 +52,7 @@ def sweep(
 
     Raises:
         SweepError: the notebook, a parameter's name or a value is wrong; nothing has run then.
+        ConnectionError: the scheduler was lost; what was finished is kept.
     """
     plan = make_plan(notebook, grid, out, trials=trials, seed=seed, retries=retries, timeout=timeout, threads=threads)
 
@@ -125,40 +127,40 @@ def drive(plan: Plan, connect: "Callable[[], AbstractContextManager[Client]]") -
 
 
 def _run(plan: Plan, missing: Sequence[Point], rows: dict[str, dict], client: "Client") -> None:
-    from distributed import as_completed
-
     from physnn.lab.sweeping.progress import Progress
 
-    waiting, running = list(reversed(missing)), {}
-    stream = as_completed(loop=client.loop)
-
-    def submit(point: Point, attempt: int) -> None:
-        future = _submit(plan, point, attempt, client)
-        running[future] = point, attempt
-        stream.add(future)
-
+    waiting, running = deque((point, 1) for point in missing), {}
     with Progress(len(plan.points), len(rows)) as progress:
-        if not client.scheduler_info()["workers"]:
+        if not _slots(client):
             progress.say(f"waiting for a worker to join {client.scheduler.address}")
-        while len(running) < AT_ONCE and waiting:
-            submit(waiting.pop(), 1)
         try:
-            for future in stream:
-                point, attempt = running.pop(future)
-                outcome = _outcome(future)
-                future.release()
-                stopped = outcome["status"] == "stopped"  # for another driver that went away
-                if stopped or (outcome["status"] != "done" and attempt <= plan.retries):
-                    progress.say(f"again: {point}  {outcome['error'][:200]}")
-                    submit(point, attempt + 1 - stopped)
-                    continue
-                rows[point.name] = _keep(plan, point, attempt, outcome)
-                progress.finished(point, rows[point.name])
-                if waiting:
-                    submit(waiting.pop(), 1)
+            while waiting or running:
+                # No more than can run: what Dask lets wait behind a long run, it may not move to a worker that is free.
+                while waiting and len(running) < max(1, _slots(client)):
+                    point, attempt = waiting.popleft()
+                    running[_submit(plan, point, attempt, client)] = point, attempt
+                for future in _ended(list(running)):
+                    point, attempt = running.pop(future)
+                    outcome = _outcome(future, client)
+                    future.release()
+                    stopped = outcome["status"] == "stopped"  # for another driver that went away
+                    if stopped or (outcome["status"] != "done" and attempt <= plan.retries):
+                        progress.say(f"again: {point}  {outcome['error'][:200]}")
+                        waiting.append((point, attempt + 1 - stopped))
+                        continue
+                    rows[point.name] = _keep(plan, point, attempt, outcome)
+                    progress.finished(point, rows[point.name])
         finally:
             if running:  # only after an interruption
                 client.cancel(list(running))
+
+
+def _ended(futures: Sequence["Future"]) -> list["Future"]:
+    from distributed import CancelledError, TimeoutError, wait
+
+    with suppress(TimeoutError, CancelledError):
+        wait(futures, timeout=GLANCE, return_when="FIRST_COMPLETED")
+    return [future for future in futures if future.status != "pending"]
 
 
 def _submit(plan: Plan, point: Point, attempt: int, client: "Client") -> "Future":
@@ -177,14 +179,27 @@ def _submit(plan: Plan, point: Point, attempt: int, client: "Client") -> "Future
     return client.submit(worker.run, task, key=f"physnn-{content}", pure=False)
 
 
-def _outcome(future: "Future") -> dict:
-    """Return what a run left, or what can be said of one whose worker or scheduler was lost."""
+def _outcome(future: "Future", client: "Client") -> dict:
+    """Return what a run left, or what can be said of one whose workers died."""
     if future.status == "finished":
         return future.result()
-    error = future.exception() if future.status == "error" else None
-    said = f"{type(error).__name__}: {error}" if error else f"the scheduler gave it up ({future.status})"
+    if future.status != "error":
+        raise _lost(client)
+    said = f"{type(future.exception()).__name__}: {future.exception()}"
     outcome = {"status": "lost", "error": " ".join(said.split()), "values": {}, "seconds": 0.0, "log": said}
     return outcome | {"started": "", "host": "", "notebook": None}
+
+
+def _slots(client: "Client") -> int:
+    """Count the runs for which the cluster has room now."""
+    try:
+        return sum(client.nthreads().values())
+    except OSError as error:
+        raise _lost(client) from error
+
+
+def _lost(client: "Client") -> ConnectionError:
+    return ConnectionError(f"the Dask scheduler {client.scheduler.address} went away, or cancelled the runs")
 
 
 def _keep(plan: Plan, point: Point, attempt: int, outcome: dict) -> dict:
