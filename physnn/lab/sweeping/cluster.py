@@ -2,8 +2,10 @@
 
 import logging
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from distributed import Client, LocalCluster, Security
 
@@ -36,11 +38,11 @@ def local(workers: int | None = None) -> Iterator[Client]:
 @contextmanager
 def remote(
     address: str | None = None,
-    scheduler_file: str | None = None,
+    scheduler_file: str | Path | None = None,
     *,
-    tls_ca_file: str | None = None,
-    tls_cert: str | None = None,
-    tls_key: str | None = None,
+    tls_ca_file: str | Path | None = None,
+    tls_cert: str | Path | None = None,
+    tls_key: str | Path | None = None,
 ) -> Iterator[Client]:
     """Connect to the scheduler at ``address``, or to the one that wrote ``scheduler_file``.
 
@@ -53,8 +55,10 @@ def remote(
     files = {"tls_ca_file": tls_ca_file, "tls_client_cert": tls_cert, "tls_client_key": tls_key}
     given = {name: str(path) for name, path in files.items() if path}
     try:
-        for path in (*given.values(), *([] if scheduler_file is None else [scheduler_file])):
+        for path in given.values():
             open(path).close()
+        if scheduler_file:
+            _await(Path(scheduler_file))
         security = Security(require_encryption=True, **given) if given else None
         connection = {"address": address} if address else {"scheduler_file": str(scheduler_file)}
         client = Client(**connection, security=security, timeout=PATIENCE)
@@ -67,3 +71,12 @@ def remote(
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     with client:
         yield client
+
+
+def _await(file: Path) -> None:
+    """Wait for a scheduler that was started a moment ago to write its file."""
+    end = time.monotonic() + PATIENCE
+    while not file.exists():
+        if time.monotonic() > end:
+            raise FileNotFoundError(f"it did not appear within {PATIENCE} s")
+        time.sleep(0.1)
