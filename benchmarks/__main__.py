@@ -11,11 +11,11 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import epoch, layer, loss, optimizer, replicas
+from benchmarks import epoch, layer, loss, optimizer, replicas, sweep
 from benchmarks.harness import Row
 from physnn.lab.provenance import environment
 
-SUBJECTS = {module.__name__.split(".")[1]: module for module in (layer, loss, optimizer, epoch, replicas)}
+SUBJECTS = {module.__name__.split(".")[1]: module for module in (layer, loss, optimizer, epoch, replicas, sweep)}
 OUT = Path("_build/bench.json")
 RECORD = Path("results/speed/bench.json")
 PEERS = ("posteriors", "torch-uncertainty", "devinterp")
