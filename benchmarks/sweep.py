@@ -35,7 +35,7 @@ def rows() -> Iterator[Row]:
     whole = few + (POINTS - FEW) * each
     start = few - FEW * each
     note = (
-        f"a bare run {bare:.2f} s, a point {WORKERS * each - bare:+.2f} s more on its worker, which shares the machine; "
+        f"a bare run {bare:.2f} s, a point {WORKERS * each - bare:+.2f} s more on a worker that shares the machine; "
         f"start and end {start:.1f} s; scaled from {SOME} points"
     )
     title = f"sweep: {POINTS} points, {WORKERS} workers"

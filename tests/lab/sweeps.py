@@ -30,6 +30,10 @@ note("begin")
 print("seed", seed, "with", os.environ["OMP_NUM_THREADS"], "thread")
 while Path(f"hold-{seed}").exists():
     time.sleep(0.05)
+if Path(f"kill-{seed}").exists():
+    import psutil
+    psutil.Process().parent().parent().kill()  # the worker, as the system does when memory runs out
+    time.sleep(60)
 if Path(f"once-{seed}").exists():
     Path(f"once-{seed}").unlink()
     raise RuntimeError("only once")

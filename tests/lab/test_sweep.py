@@ -135,6 +135,16 @@ def test_a_run_that_takes_too_long_is_ended_with_its_kernel(notebook, tmp_path):
     assert not runs(notebook)
 
 
+def test_a_point_that_kills_its_workers_is_lost_and_the_others_are_not(notebook, tmp_path, monkeypatch):
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "1")
+    (notebook.parent / "kill-0").touch()
+    status, printed = sweep(notebook, "--grid", "seed=0:3", "--out", tmp_path / "out", "--workers", 1)
+    assert status == 1
+    assert "seed=0  lost: KilledWorker: " in printed
+    assert list(read(tmp_path / "out").status) == ["lost", "done", "done"]
+    assert runs(notebook, "begin") == {"-5 0": 2, "-5 1": 1, "-5 2": 1}
+
+
 def test_two_sweeps_at_once_run_nothing_twice(notebook, tmp_path):
     out = tmp_path / "out"
     grids = (["seed=0:3"], ["seed=1:4"])
