@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from physnn.lab.parameters import parameters
     from physnn.lab.provenance import elapsed, provenance
     from physnn.lab.sweeping.drive import sweep
+    from physnn.lab.sweeping.notebook import SweepError
 
-__all__ = ["elapsed", "glue", "glued", "parameters", "provenance", "sweep"]
+__all__ = ["SweepError", "elapsed", "glue", "glued", "parameters", "provenance", "sweep"]
 
 _HOME = {
+    "SweepError": "sweeping.notebook",
     "elapsed": "provenance",
     "glue": "glue",
     "glued": "glue",
