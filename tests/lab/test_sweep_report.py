@@ -118,15 +118,20 @@ def test_only_numbers_that_differ_are_drawn():
 
 
 def test_axes_suit_the_parameter():
-    """Over two decades the axis is logarithmic: equal factors are equal distances."""
+    """Over a factor of 30 the axis is logarithmic, equal factors being equal distances, but not for even levels."""
 
     def dots(svg):
         return [float(x) for x in re.findall(r'<use xlink:href="#m\w+" x="([\d.]+)"[^>]*opacity', svg)]
 
     left, middle, right = dots(panel("lr", [0.01, 0.1, 1], [1, 2, 3]))
     assert middle - left == pytest.approx(right - middle, rel=1e-3)
-    left, middle, right = dots(panel("lr", [1, 10, 50], [1, 2, 3]))
-    assert (right - left) / (middle - left) == pytest.approx(49 / 9, rel=1e-3)
+    left, middle, right = dots(panel("lr", [1, 10, 20], [1, 2, 3]))
+    assert (right - left) / (middle - left) == pytest.approx(19 / 9, rel=1e-3)
+    zero, left, middle, right = dots(panel("temperature", [0, 1e-5, 1e-4, 1e-3], [1, 2, 3, 4]))
+    assert middle - left == pytest.approx(right - middle, rel=1e-3)
+    assert left - zero > (right - left) / 4
+    seeds = dots(panel("seed", range(201), range(201)))
+    assert seeds[100] - seeds[0] == pytest.approx(seeds[200] - seeds[100], rel=1e-3)
     left, middle, right = dots(panel("data", ["b", "a", "$x$"], [1, 2, 3]))
     assert middle - left == pytest.approx(right - middle, rel=1e-3)
 

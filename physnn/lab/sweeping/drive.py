@@ -136,7 +136,8 @@ def _run(plan: Plan, missing: Sequence[Point], rows: dict[str, dict], client: "C
         try:
             while waiting or running:
                 # No more than can run: what Dask lets wait behind a long run, it may not move to a worker that is free.
-                while waiting and len(running) < max(1, _slots(client)):
+                slots = _slots(client)
+                while waiting and len(running) < max(1, slots):
                     point, attempt = waiting.popleft()
                     running[_submit(plan, point, attempt, client)] = point, attempt
                 for future in _ended(list(running)):
@@ -149,7 +150,7 @@ def _run(plan: Plan, missing: Sequence[Point], rows: dict[str, dict], client: "C
                         waiting.append((point, attempt + 1 - stopped))
                         continue
                     rows[point.name] = _keep(plan, point, attempt, outcome)
-                    progress.finished(point, rows[point.name])
+                    progress.finished(point, rows[point.name], slots)
         finally:
             if running:  # only after an interruption
                 client.cancel(list(running))

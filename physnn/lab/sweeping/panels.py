@@ -3,11 +3,14 @@
 import math
 import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from statistics import fmean
 from typing import NamedTuple
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from physnn.lab import style
 
@@ -46,7 +49,8 @@ def drawable(values: Iterable[object]) -> bool:
 def panel(parameter: str, xs: Sequence[object], values: Sequence[object]) -> str:
     """Draw values against a parameter as an SVG element: a dot per point, a line through the means.
 
-    Parameters that are numbers have an axis of numbers, logarithmic from two decades on; others one place per value.
+    Parameters that are numbers have an axis of numbers, logarithmic where they are uneven and span a factor of 30;
+    others have one place per value.
     """
     pairs = [(x, found) for x, value in zip(xs, values, strict=True) if (found := estimate(value))]
     levels = sorted({x for x, _ in pairs}) if _numbers(xs) else list(dict.fromkeys(str(x) for x, _ in pairs))
@@ -65,11 +69,15 @@ def panel(parameter: str, xs: Sequence[object], values: Sequence[object]) -> str
         if len(places) > 1:
             ax.plot(places, means, color=ink, linewidth=1.6)
         ax.set_xlabel(parameter, parse_math=False)
-        if _numbers(xs) and min(levels) > 0 and max(levels) >= 100 * min(levels):
-            ax.set_xscale("log")
-        elif len(levels) <= 6:
+        if _numbers(xs) and _logarithmic(levels):
+            ax.set_xscale("symlog" if levels[0] <= 0 else "log", **_threshold(levels))
+        if _apart(ax, places):
             texts = [f"{level:.3g}" if _numbers(xs) else _short(level) for level in levels]
             ax.set_xticks(places, texts, parse_math=False)
+            ax.set_xticks([], minor=True)
+        elif ax.get_xscale() == "linear" and _numbers(xs):
+            ax.xaxis.set_major_locator(MaxNLocator(4))
+            ax.xaxis.set_major_formatter("{x:.3g}")
         ax.margins(0.08)
         drawn = style.svg(fig)
     return _inline(drawn)
@@ -77,6 +85,24 @@ def panel(parameter: str, xs: Sequence[object], values: Sequence[object]) -> str
 
 def _numbers(xs: Sequence[object]) -> bool:
     return all(isinstance(x, (int, float)) and not isinstance(x, bool) for x in xs)
+
+
+def _logarithmic(levels: Sequence[float]) -> bool:
+    """Tell whether levels span a factor of 30 unevenly; seeds from 1 to 100 do not."""
+    gaps = [b - a for a, b in pairwise(levels)]
+    sizes = [abs(level) for level in levels if level]
+    return len(levels) > 2 and max(sizes) >= 30 * min(sizes) and max(gaps) >= 5 * min(gaps)
+
+
+def _threshold(levels: Sequence[float]) -> dict[str, float]:
+    """Return where a logarithmic axis that holds zero turns linear: at the level nearest to it."""
+    return {"linthresh": min(abs(level) for level in levels if level)} if levels[0] <= 0 else {}
+
+
+def _apart(ax: Axes, places: Sequence[float]) -> bool:
+    """Tell whether there is room for a label at every place."""
+    at = ax.get_xaxis().get_transform().transform(places)
+    return len(at) < 2 or min(b - a for a, b in pairwise(at)) > 0.15 * (at[-1] - at[0])
 
 
 def _short(text: str) -> str:

@@ -1,7 +1,7 @@
 """How far a sweep is: a bar on a terminal, one line per point elsewhere."""
 
 import sys
-import time
+from statistics import fmean
 from types import TracebackType
 
 from tqdm import tqdm
@@ -10,11 +10,11 @@ from physnn.lab.sweeping.grid import Point
 
 
 class Progress:
-    """Counts finished points and says how long the rest will take, from the pace so far."""
+    """Counts finished points and says how long the rest will take, from the mean of those that ran."""
 
     def __init__(self, total: int, kept: int) -> None:
-        self._total, self._kept, self._done = total, kept, kept
-        self._start = time.monotonic()
+        self._total, self._done = total, kept
+        self._seconds: list[float] = []
         # Only for points that run: what was kept took no time, and would spoil the estimate.
         self._bar = tqdm(total=total, initial=kept, unit="point", disable=not sys.stderr.isatty() or total == kept)
 
@@ -33,17 +33,18 @@ class Progress:
         else:
             self._bar.write(text)
 
-    def finished(self, point: Point, row: dict) -> None:
-        """Count a point, and print what the bar does not show."""
+    def finished(self, point: Point, row: dict, slots: int) -> None:
+        """Count a point, and print what the bar does not show; ``slots`` runs go on at once."""
         self._done += 1
+        self._seconds.append(row["seconds"])
         self._bar.update()
         left = self._total - self._done
         line = f"[{self._done}/{self._total}] {row['status']:<7} {point}  {row['seconds']:.1f} s"
         if row["error"]:
             line += f"  {row['error'][:200]}"
         if self._bar.disable:
-            pace = (time.monotonic() - self._start) / (self._done - self._kept)
-            self.say(line + (f"  (about {duration(pace * left)} left)" if left else ""))
+            rest = fmean(self._seconds) * left / max(1, min(slots, left))
+            self.say(line + (f"  (about {duration(rest)} left)" if left else ""))
         elif row["error"]:
             self.say(line)
 

@@ -48,6 +48,7 @@ figure svg { width: 100%; max-width: 26rem; height: auto; display: block; }
 .scroll:focus-visible { outline: 2px solid var(--baseline); }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; white-space: nowrap; }
 th, td { padding: .3rem .7rem; text-align: left; border-bottom: 1px solid var(--grid); }
+td { max-width: 22rem; overflow: hidden; text-overflow: ellipsis; }
 th { position: sticky; top: 0; background: var(--paper); }
 .n { text-align: right; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .2rem 0 .8rem; font-size: .9rem; }
@@ -63,6 +64,7 @@ def report(notebook: Notebook, rows: Sequence[dict], folder: Folder) -> None:
         return  # drawing takes seconds
     varied = [name for name in notebook.contract if len({repr(row["parameters"][name]) for row in rows}) > 1]
     glued = list(dict.fromkeys(name for row in rows for name in row["values"]))
+    glued.sort(key=lambda name: len({repr(row["values"].get(name)) for row in rows}) == 1)  # constants last
     parts = [*_summary(notebook, rows, varied), *_failures(rows, varied), *_panels(rows, varied, glued)]
     parts += _table(rows, varied, glued)
     page = PAGE.substitute(mark=mark, title=escape(notebook.path.name), style=_style(), body="\n".join(parts))
@@ -111,13 +113,15 @@ def _panels(rows: Sequence[dict], varied: Sequence[str], glued: Sequence[str]) -
     parts = []
     for name, values in series.items():
         if varied and drawable(values):
-            parts += [f"<h3>{escape(name)}</h3>", '<div class="panels">']
+            parts += [f"<section><h3>{escape(name)}</h3>", '<div class="panels">']
             for parameter in varied:
                 svg = panel(parameter, [row["parameters"][parameter] for row in rows], values)
                 label = escape(f"{name} against {parameter}", quote=True)
                 parts.append(f'<figure role="img" aria-label="{label}">{svg}</figure>')
-            parts.append("</div>")
+            parts.append("</div></section>")
     legend = "A dot is a point; its bar is the interval where one was glued; the line goes through the means."
+    if len(varied) == 1:  # then the values stand side by side, and not the parameters of each
+        parts = ['<div class="panels">', *parts, "</div>"]
     return ["<h2>Numbers against parameters</h2>", f'<p class="muted">{legend}</p>', *parts] if parts else []
 
 
