@@ -77,8 +77,9 @@ def test_the_slurm_job_runs_and_stops_as_it_says(tmp_path):
         return finish(process)
 
     first = submit()
-    wait_for(lambda: runs(notebook)["-5 0"] and runs(notebook, "begin")["-5 1"], "the start of the held point")
-    wait_for(lambda: list(tmp_path.glob("runs/quartic/points/*.json")), "a finished point")
+    # Two points are kept then, and both workers held: what is interrupted has not come to its end.
+    wait_for(lambda: runs(notebook, "begin")["-5 1"] and runs(notebook, "begin")["0 1"], "the start of two held points")
+    wait_for(lambda: len(list(tmp_path.glob("runs/quartic/points/*.json"))) == 2, "the rows of the finished points")
     first.send_signal(signal.SIGTERM)
     status, printed = end(first)
     assert status == 130, printed
