@@ -147,7 +147,7 @@ def _run(plan: Plan, missing: Sequence[Point], rows: dict[str, dict], client: "C
                     stopped = outcome["status"] == "stopped"  # for another driver that went away
                     if stopped or (outcome["status"] != "done" and attempt <= plan.retries):
                         progress.say(f"again: {point}  {outcome['error'][:200]}")
-                        waiting.append((point, attempt + 1 - stopped))
+                        waiting.append((point, attempt + 1))
                         continue
                     rows[point.name] = _keep(plan, point, attempt, outcome)
                     progress.finished(point, rows[point.name], slots)
