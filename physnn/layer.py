@@ -6,6 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from physnn import fused as fused_form
+from physnn.layer_fused import FusedDynamicLinear, can_fuse
+
 POSITIONS = ("index", "normalized", "ones", "permuted", "learned")
 
 
@@ -29,6 +32,9 @@ class DynamicLinear(nn.Module):
             index in a random order drawn once; ``"learned"``: trainable, starting at the index.
         gate: ``"input"`` (the post) for :math:`\sigma(\operatorname{mean} x)`, or a number that replaces it.
         bias: whether to add a trainable bias (the post has none).
+        fused: the gradient from its closed form (True, and None) or from autograd (False): the same numbers. Under
+            ``torch.compile``, ``torch.func``, forward-mode differentiation and autocast, elsewhere than on a CPU, and
+            for types other than float32 and float64, and where beta needs no gradient, it is always autograd's.
 
     Attributes:
         weight: :math:`W_0`, shape (m, n), Xavier normal as in the post.
@@ -55,6 +61,7 @@ class DynamicLinear(nn.Module):
         position: str = "index",
         gate: str | float = "input",
         bias: bool = False,
+        fused: bool | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -74,6 +81,7 @@ class DynamicLinear(nn.Module):
         self.beta_init = float(beta)
         self.position_kind = position
         self.gate = gate if gate == "input" else float(gate)
+        self.fused = fused
 
         factory = {"device": device, "dtype": dtype}
         self.weight = nn.Parameter(torch.empty(out_features, in_features, **factory))
@@ -109,7 +117,8 @@ class DynamicLinear(nn.Module):
         if self.position_kind == "normalized":
             n = self.in_features
             position = position / math.sqrt((n - 1) * (2 * n - 1) / 6)  # rms of 0, 1, ..., n-1
-        return dynamic_linear(x, self.weight, self.beta, self.t, position=position, gate=self.gate, bias=self.bias)
+        options = {"position": position, "gate": self.gate, "bias": self.bias, "fused": self.fused}
+        return dynamic_linear(x, self.weight, self.beta, self.t, **options)
 
     def extra_repr(self) -> str:
         return (
@@ -175,6 +184,7 @@ def dynamic_linear(
     position: Tensor | None = None,
     gate: str | float = "input",
     bias: Tensor | None = None,
+    fused: bool | None = None,
 ) -> Tensor:
     r"""Apply the map of :class:`DynamicLinear`, as a function of its parameters.
 
@@ -189,6 +199,7 @@ def dynamic_linear(
         position: :math:`a`, shape (n,); None for the post's 0, 1, ..., n-1.
         gate: ``"input"`` for :math:`\sigma(\operatorname{mean} x)`, or a number in its place.
         bias: b, shape (m,), or None.
+        fused: as in the class.
 
     Returns:
         :math:`\varphi`, shape (\*, m). The scale is computed in at least float32, whatever the type of ``x``.
@@ -203,9 +214,21 @@ def dynamic_linear(
     if not x.is_floating_point():
         raise TypeError(f"expected a floating-point input, got {x.dtype}; convert it, e.g. x.float() / 255")
     dtype = torch.promote_types(x.dtype, torch.float32)
-    if position is None:
-        position = torch.arange(n, device=x.device)
+    position = torch.arange(n, device=x.device, dtype=dtype) if position is None else position.to(dtype)
+    parameters = (weight, beta, t, position, bias)
+    if fused_form.applies(fused, x, *parameters) and can_fuse(x, weight, beta, t, bias):
+        if x.dim() == 2:
+            return FusedDynamicLinear.apply(x, *parameters, gate, _composed)
+        return FusedDynamicLinear.apply(x.reshape(-1, n), *parameters, gate, _composed).view(*x.shape[:-1], -1)
+    return _composed(x, *parameters, gate)
+
+
+def _composed(
+    x: Tensor, weight: Tensor, beta: Tensor, t: Tensor, position: Tensor, bias: Tensor | None, gate: str | float
+) -> Tensor:
+    """Scale the input, then multiply by the shared weights: the readable form."""
+    dtype = torch.promote_types(x.dtype, torch.float32)
     rapidity = 5 * beta.to(dtype)
     tau = t.to(dtype) * (torch.sigmoid(x.mean(-1, keepdim=True, dtype=dtype)) if gate == "input" else gate)
-    scale = position.to(dtype) * torch.cosh(rapidity) + tau * torch.sinh(rapidity)
+    scale = position * torch.cosh(rapidity) + tau * torch.sinh(rapidity)
     return F.linear((scale * x).to(x.dtype), weight, bias)

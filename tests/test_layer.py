@@ -227,3 +227,110 @@ def test_repr_and_meta_device():
     assert "input_size=4, output_size=3" in repr(ExperimentalLayer(4, 3, 0.1))
     layer = DynamicLinear(4, 3, device="meta", dtype=torch.float64)
     assert layer(torch.empty(2, 4, device="meta", dtype=torch.float64)).shape == (2, 3)
+
+
+def test_the_closed_form_gradient_is_that_of_autograd():
+    """A seeded fuzz of 200 cases: shapes, strides, types, gates, which inputs are given and which need a gradient."""
+    generator = torch.Generator().manual_seed(0)
+
+    def pick(*choices):
+        return choices[int(torch.randint(len(choices), (), generator=generator))]
+
+    for case in range(200):
+        dtype, tolerance = pick((torch.float64, 1e-12), (torch.float32, 2e-5), (torch.bfloat16, 0.03))
+        n, m, gate = pick(1, 2, 7, 33), pick(1, 3, 16), pick("input", "input", 0.5, 0.0)
+        shape = (*pick((), (1,), (5,), (0,), (2, 3), (2, 1, 4)), n)
+        x = torch.randn(shape, generator=generator, dtype=torch.float64)
+        if pick(True, False):
+            x = x.mT.contiguous().mT if x.dim() > 1 else x.repeat_interleave(2)[::2]
+        sizes = [(m, n), (), pick((), (1,)), (n,), (m,)]
+        rest = [torch.randn(size, generator=generator, dtype=torch.float64) for size in sizes]
+        rest[1] *= 0.3
+        inputs = [tensor.to(dtype).requires_grad_(pick(True, True, False)) for tensor in [x, *rest]]
+        inputs[1 + case % 3].requires_grad_()
+        inputs[4], inputs[5] = pick(inputs[4], None, torch.arange(n)), pick(inputs[5], None)
+        cotangent = torch.randn((*shape[:-1], m), generator=generator, dtype=torch.float64).to(dtype)
+        results = []
+        for fused in (None, False):
+            leaves = [None if x is None else x.detach().requires_grad_(x.requires_grad) for x in inputs]
+            x, weight, beta, t, position, bias = leaves
+            phi = dynamic_linear(x, weight, beta, t, position=position, gate=gate, bias=bias, fused=fused)
+            wanted = [leaf for leaf in leaves if leaf is not None and leaf.requires_grad]
+            results.append([phi, *torch.autograd.grad(phi, wanted, cotangent)])
+        for actual, expected in zip(*results, strict=True):
+            assert actual.dtype == expected.dtype and actual.shape == expected.shape, case
+            if not expected.numel():
+                continue
+            # Sums of the order of the largest term can cancel: the batch and the width bound their size.
+            bound = tolerance * max(1.0, expected.abs().max().item()) * (40 if actual.numel() == 1 else 1)
+            assert (actual - expected).abs().max() <= bound, (case, gate, dtype, shape)
+
+
+def test_every_way_to_differentiate():
+    """Reverse over reverse, forward mode, and torch.func agree with the composed form."""
+    torch.manual_seed(0)
+    fused, composed = DynamicLinear(5, 3).double(), DynamicLinear(5, 3, fused=False).double()
+    composed.load_state_dict(fused.state_dict())
+    x, direction = torch.randn(2, 4, 5, dtype=torch.float64)
+    for way in (
+        lambda layer: torch.func.hessian(lambda x: layer(x).pow(3).sum())(x),
+        lambda layer: torch.autograd.functional.hessian(lambda x: layer(x).pow(3).sum(), x),
+        lambda layer: torch.func.jvp(layer, (x,), (direction,))[1],
+        lambda layer: torch.func.vmap(layer)(x),
+    ):
+        torch.testing.assert_close(way(fused), way(composed), rtol=1e-12, atol=1e-12)
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(x, direction)
+        tangent = torch.autograd.forward_ad.unpack_dual(fused(dual)).tangent
+    torch.testing.assert_close(tangent, torch.func.jvp(composed, (x,), (direction,))[1])
+
+
+def test_gradients_under_autocast():
+    """The product is of the narrow type, each gradient of its parameter's; and so inside as outside of the region."""
+    torch.manual_seed(0)
+    layer, x = DynamicLinear(8, 4, bias=True), torch.randn(16, 8)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        phi = layer(x)
+        assert phi.dtype == torch.bfloat16
+        expected = torch.autograd.grad(phi.float().square().sum(), list(layer.parameters()))
+    phi = layer(x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):  # entered between the passes: the products stay exact
+        inside = torch.autograd.grad(phi.square().sum(), list(layer.parameters()))
+    exact = torch.autograd.grad(layer(x).square().sum(), list(layer.parameters()))
+    for narrow, within, wide in zip(expected, inside, exact, strict=True):
+        assert narrow.dtype == within.dtype == torch.float32
+        assert_close(narrow, wide, 0.03)  # a few roundings of 2^-8
+        assert_close(within, wide, 0.03)
+
+
+def test_a_rapidity_too_large_for_a_float_is_infinite_in_both_forms():
+    x = torch.ones(2, 3)
+    for beta in (17.9, 150.0, -1e30, math.nan):
+        layer = DynamicLinear(3, 2)
+        torch.nn.init.constant_(layer.beta, beta)
+        fused = layer(x)
+        layer.fused = False
+        assert not fused.isfinite().any()
+        torch.testing.assert_close(fused, layer(x), equal_nan=True)
+
+
+def test_an_output_may_be_changed_in_place():
+    """Nothing of the output is kept for the gradient, as in a linear layer: a rectifier may work in place."""
+    layer, x = DynamicLinear(5, 3), torch.randn(4, 5, requires_grad=True)
+    (inplace,) = torch.autograd.grad(torch.relu_(layer(x)).sum(), x)
+    (other,) = torch.autograd.grad(torch.relu(layer(x)).sum(), x)
+    torch.testing.assert_close(inplace, other)
+
+
+def test_compiles_in_one_graph():
+    torch.manual_seed(0)
+    layer = DynamicLinear(6, 4)
+    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    x = torch.randn(3, 6, requires_grad=True)
+    wanted = [x, *layer.parameters()]
+    for actual, expected in zip(
+        torch.autograd.grad(compiled(x).square().sum(), wanted),
+        torch.autograd.grad(layer(x).square().sum(), wanted),
+        strict=True,
+    ):
+        torch.testing.assert_close(actual, expected)
