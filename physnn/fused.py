@@ -1,4 +1,4 @@
-"""When the hand-written backward passes of the loss apply, and what stands in for them where they do not."""
+"""When the hand-written backward passes of layer and loss apply, and what stands in for them where they do not."""
 
 from collections.abc import Callable, Sequence
 
@@ -22,16 +22,23 @@ def applies(fused: bool | None, *tensors: Tensor | None) -> bool:
     return all(forward_ad.unpack_dual(tensor).tangent is None for tensor in given)
 
 
+def is_batched(grad: Tensor) -> bool:
+    """Say whether ``grad`` stands for many, in a vmap over the backward pass: no number can be read from it."""
+    return torch._C._functorch.is_batchedtensor(grad) or torch._C._functorch.is_legacy_batchedtensor(grad)
+
+
 def differentiable_backward(
     composed: Callable[..., Tensor], inputs: Sequence, needed: Sequence[bool], grad: Tensor
 ) -> tuple[Tensor | None, ...]:
-    """Return the gradients of ``composed(*inputs)`` with a graph of their own, for second derivatives.
+    """Return the gradients of ``composed(*inputs)``, with a graph of their own in grad mode.
 
     A hand-written backward pass works in place and from what it has kept; when autograd runs it to differentiate it
-    again (``create_graph=True``), the composed form stands in.
+    again (``create_graph=True``), or for many gradients together, the composed form stands in.
     """
-    out = composed(*inputs)
+    again = torch.is_grad_enabled()
+    with torch.enable_grad():
+        out = composed(*inputs)
     wanted = [x for x, need in zip(inputs, needed, strict=True) if need]
     # Computed outside of the autocast region that the first pass may have been in, out can be of a wider type.
-    grads = iter(torch.autograd.grad(out, wanted, grad.to(out.dtype), create_graph=True))
+    grads = iter(torch.autograd.grad(out, wanted, grad.to(out.dtype), create_graph=again))
     return tuple(next(grads) if need else None for need in needed)

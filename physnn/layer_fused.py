@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from physnn.fused import differentiable_backward
+from physnn.fused import differentiable_backward, is_batched
 
 LARGEST = 80  # of 5 |beta|: the cosh of a little more is no float32
 
@@ -63,7 +63,7 @@ class FusedDynamicLinear(Function):
                 return FusedDynamicLinear.backward(ctx, grad)
         x, weight, beta, t, position, bias, opening, base = ctx.saved_tensors
         needed = ctx.needs_input_grad
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or is_batched(grad):
             inputs = (x, weight, beta, t, position, bias, ctx.gate)
             return (*differentiable_backward(ctx.composed, inputs, needed[:7], grad), None)
         by_x = by_weight = by_position = None

@@ -285,6 +285,22 @@ def test_every_way_to_differentiate():
     torch.testing.assert_close(tangent, torch.func.jvp(composed, (x,), (direction,))[1])
 
 
+def test_many_gradients_of_one_pass():
+    """By is_grads_batched, and by vmap over a call of autograd: as one after the other."""
+    layer = DynamicLinear(4, 3, bias=True).double()
+    x = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
+    phi, cotangents = layer(x), torch.randn(6, 5, 3, dtype=torch.float64)
+    wanted = [x, *layer.parameters()]
+
+    def gradients(cotangent, **options):
+        return torch.autograd.grad(phi, wanted, cotangent, retain_graph=True, **options)
+
+    each = [torch.stack(several) for several in zip(*map(gradients, cotangents), strict=True)]
+    for together in (gradients(cotangents, is_grads_batched=True), torch.func.vmap(gradients)(cotangents)):
+        for actual, expected in zip(together, each, strict=True):
+            torch.testing.assert_close(actual, expected)
+
+
 def test_gradients_under_autocast():
     """The product is of the narrow type, each gradient of its parameter's; and so inside as outside of the region."""
     torch.manual_seed(0)
