@@ -10,6 +10,7 @@ from torch.autograd import Function
 from physnn.field import add_transposed_jump, difference, jump, normalize, spatial_axes
 from physnn.fused import differentiable_backward
 
+DENSE = {2: 256, 3: 64, 4: 64}  # sites along an axis: up to so many, products with K are quicker than differences
 SMALL = 2**13  # values: below, one call for both extremes is quicker than two fast ones
 
 
@@ -17,7 +18,7 @@ def choose(phi: Tensor, options: tuple) -> type[Function]:
     """Return the closed form for these inputs: that of sums over the batch, or that of every case."""
     *_, norm, _, outer = options
     # Reading sums back one by one is free on a CPU, and a wait for the device elsewhere.
-    full = phi.dtype in (torch.float32, torch.float64) and phi.device.type == "cpu"
+    full = phi.dtype in (torch.float32, torch.float64) and phi.is_cpu and not torch.is_autocast_enabled("cpu")
     return BatchLoss if full and norm == "batch" and outer != "elementwise" else AnyLoss
 
 
@@ -30,44 +31,46 @@ class BatchLoss(Function):
         N L = |q_2 \langle d, d\rangle + q_4 \langle d^2, d^2\rangle + q_s \langle u, K u\rangle|,
         \qquad K = \partial^\top\partial.
 
-    A batch of ten outputs a sample is so small that the number of calls counts: there K is a matrix. The gradient is
-    that of :class:`AnyLoss`.
+    Along short axes K is a matrix: a product with it is one call, and fewer passes than the differences. The gradient
+    is that of :class:`AnyLoss`.
     """
 
     @staticmethod
     def forward(ctx, phi, target, options, composed):
-        quadratic, quartic, spatial, norm, boundary, outer = options
-        low, high = torch.aminmax(phi) if phi.numel() <= SMALL else (phi.amin(), phi.amax())
+        quadratic, quartic, spatial, _, boundary, outer = options
+        low, high = _extremes(phi)
         peak = max(-low.item(), high.item()) or 1.0
         u = phi.contiguous() / peak
-        d = _deviation(u, target, norm)
+        d = _deviation_of_batch(u, target)
         d2 = d * d
-        flat_u, flat_d2 = u.view(-1), d2.view(-1)
-        energy = quadratic * d2.sum().item() + quartic * flat_d2.dot(flat_d2).item()
+        flat_u, flat_d, flat_d2 = u.view(-1), d.view(-1), d2.view(-1)
+        energy = quadratic * flat_d.dot(flat_d).item() + quartic * flat_d2.dot(flat_d2).item()
+        # Half of the gradient in u, but for N and the sign of the mean.
         if spatial:
-            smooth = _curvature(u, boundary)
-            energy += spatial * flat_u.dot(smooth.view(-1)).item()
+            half = _curvature(u, boundary, spatial)
+            energy += flat_u.dot(half.view(-1)).item()
+            half.add_(d, alpha=quadratic)
+        else:
+            half = d * quadratic
+        half.addcmul_(d2, d, value=2 * quartic)
+        along = half.view(-1).dot(flat_u).item()
+        at_peak = _at_peak(u)
+        flat = at_peak.view(-1)
+        half.sub_(at_peak, alpha=along / (flat.dot(flat).item() or 1.0))
         count = phi.numel()
         slope = 1.0 if outer == "none" else float((energy > 0) - (energy < 0))
-        gradient = d2.mul_(4 * quartic * slope / count).add_(2 * quadratic * slope / count).mul_(d)
-        if spatial:
-            gradient.add_(smooth, alpha=2 * spatial * slope / count)
-        along = gradient.view(-1).dot(flat_u).item()
-        at_peak = _at_peak(u)
-        ties = at_peak.view(-1).dot(at_peak.view(-1)).item() or 1.0
-        gradient.sub_(at_peak, alpha=along / ties)
-        ctx.save_for_backward(phi, target, gradient)
-        ctx.options, ctx.composed, ctx.peak = options, composed, peak
+        ctx.save_for_backward(phi, target, half)
+        ctx.options, ctx.composed, ctx.factor = options, composed, 2 * slope / (count * peak)
         value = energy / count
         return low.fill_(abs(value) if outer == "abs" else value)
 
     @staticmethod
     def backward(ctx, grad):
-        phi, target, gradient = ctx.saved_tensors
+        phi, target, half = ctx.saved_tensors
         if torch.is_grad_enabled():
             inputs = (phi, target, ctx.options)
             return (*differentiable_backward(ctx.composed, inputs, ctx.needs_input_grad[:3], grad), None)
-        return gradient * (grad / ctx.peak), None, None, None
+        return half * (grad * ctx.factor), None, None, None
 
 
 class AnyLoss(Function):
@@ -127,21 +130,40 @@ class AnyLoss(Function):
         return (gradient * (factor * grad)).to(phi.dtype), None, None, None
 
 
+def _extremes(field: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.aminmax(field) if field.numel() <= SMALL else (field.amin(), field.amax())
+
+
+def _deviation_of_batch(u: Tensor, target: Tensor) -> Tensor:
+    """Return d = u - y, for norm="batch", with numbers read back."""
+    if target.shape != u.shape:
+        return _deviation(u, target, "batch")
+    low, high = _extremes(target)
+    y = target.to(u.dtype) / (max(-low.item(), high.item()) or 1.0)
+    return torch.sub(u, y, out=y)
+
+
 def _deviation(u: Tensor, target: Tensor, norm: str) -> Tensor:
     """Return d = u - y, with y a field or the one-hot form of labels."""
     if target.shape == u.shape:
         return u - normalize(target.to(u.dtype), norm)
-    minus_one = _minus_one(u.dtype, u.device).expand(len(u), 1)
-    return u.scatter_add(1, target.long().unsqueeze(1), minus_one)
+    return u.scatter_add(1, target.long().unsqueeze(1), _minus_ones(len(u), u.dtype, u.device))
 
 
-def _curvature(u: Tensor, boundary: str) -> Tensor:
-    """Return K u, the sum over the axes of the squared central difference's derivative by u / 2."""
-    if u.dim() == 2 and u.shape[1] <= 256:
-        return u.mm(_quadratic_form(u.shape[1], boundary, u.dtype))
+def _curvature(u: Tensor, boundary: str, spatial: float) -> Tensor:
+    """Return q K u, with q K u.u the sum of q times the squared central differences along every axis."""
+    size, lengths = u.shape[-1], [u.shape[axis] for axis in spatial_axes(u)]
+    if min(lengths) > 1 and max(lengths) <= DENSE[u.dim()]:
+        flat = u.view(-1, size)
+        curvature = torch.addmm(flat, flat, _quadratic_form(size, boundary, u.dtype), beta=0, alpha=spatial)
+        if u.dim() == 4:
+            rows = u.shape[2]
+            by_column = _quadratic_form(rows, boundary, u.dtype).expand(u.shape[0] * u.shape[1], rows, rows)
+            curvature = curvature.view(-1, rows, size).baddbmm_(by_column, u.view(-1, rows, size), alpha=spatial)
+        return curvature.view(u.shape)
     curvature = torch.zeros_like(u)
     for axis in spatial_axes(u):
-        add_transposed_jump(curvature, jump(u, axis, boundary), axis, boundary, 0.25)
+        add_transposed_jump(curvature, jump(u, axis, boundary), axis, boundary, spatial / 4)
     return curvature
 
 
@@ -151,8 +173,8 @@ def _at_peak(u: Tensor) -> Tensor:
 
 
 @lru_cache
-def _minus_one(dtype: torch.dtype, device: torch.device) -> Tensor:
-    return torch.full((1, 1), -1.0, dtype=dtype, device=device)
+def _minus_ones(count: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.full((1, 1), -1.0, dtype=dtype, device=device).expand(count, 1)
 
 
 @lru_cache

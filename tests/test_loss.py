@@ -232,8 +232,23 @@ def test_bad_input(phi, target, error, said):
 
 
 def test_one_sided_differences_need_two_indices():
-    with pytest.raises(ValueError, match=r"at least two indices along each axis, got \(2, 1\)"):
-        ginzburg_landau_loss(torch.ones(2, 1), torch.tensor([0, 0]), boundary="one-sided")
+    for trained in (False, True):
+        phi = torch.ones(2, 1, requires_grad=trained)
+        with pytest.raises(ValueError, match=r"at least two indices along each axis, got \(2, 1\)"):
+            ginzburg_landau_loss(phi, torch.tensor([0, 0]), boundary="one-sided")
+
+
+@pytest.mark.parametrize("shape", [(6, 10), (2, 3, 5, 4)])
+def test_autocast_changes_nothing(shape):
+    """The loss and its gradient are computed in the type of phi, as outside of the region, in either form."""
+    phi, target = random(*shape).float().requires_grad_(), random(*shape, seed=1).float()
+    expected = ginzburg_landau_loss(phi, target)
+    (gradient,) = torch.autograd.grad(expected, phi)
+    for fused in (None, False):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            value = ginzburg_landau_loss(phi, target, fused=fused)
+        torch.testing.assert_close(value, expected)
+        torch.testing.assert_close(torch.autograd.grad(value, phi)[0], gradient)
 
 
 def test_repr_names_the_options():
@@ -249,7 +264,7 @@ def test_the_closed_form_gradient_is_that_of_autograd():
 
     for case in range(300):
         dtype, tolerance = pick((torch.float64, 1e-12), (torch.float32, 2e-5), (torch.bfloat16, 0.02))
-        shape = pick((1, 2), (5, 3), (8, 10), (2, 3, 7), (3, 2, 4, 5), (2, 1, 2, 3))
+        shape = pick((1, 2), (5, 3), (8, 10), (2, 3, 7), (2, 70), (3, 2, 4, 5), (2, 1, 2, 3), (2, 1, 3, 67), (2, 2, 66))
         phi = torch.randn(shape, generator=generator, dtype=torch.float64)
         kind = pick("plain", "ties", "zero sample", "zero")
         if kind == "ties":  # values in -2..2: the maximum is attained many times, with either sign
