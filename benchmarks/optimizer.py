@@ -51,7 +51,8 @@ def rows() -> Iterator[Row]:
         flat = torch.empty(sum(p.numel() for p in parameters(shapes)))
         loop[NOISE] = flat.normal_
         must = {UNCHECKED: "<= 0.97"}
-        yield from compare(loop, "the plain loop", seconds=seconds / 2, must=must, title=title)
+        beside = f"optimizer beside the plain loop, {size}: "
+        yield from compare(loop, "the plain loop", seconds=seconds / 2, must=must, title=beside)
         logged = {EXACT: runs[EXACT]}
         for name, every in ((EVERY, 1), (DEFAULT, 10)):
             optimizer = Langevin(parameters(shapes), LR, **options)
