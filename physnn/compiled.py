@@ -7,10 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from physnn.noise import byte_sum, draw_key
+from physnn.noise import byte_sum_at, draw_key
 
 DTYPES = (torch.float32, torch.float64)
 SMALL = 2**14  # A call costs as much as the update of so many values: smaller tensors are updated as one.
+WIDTH = 1024  # values in a row: a kernel reads the indices of one from memory, quicker than it would count
 
 
 def compiled_update(
@@ -26,45 +27,68 @@ def compiled_update(
     if update is None:
         return False
     lists = [tensors for tensors in (params, velocities, last, grads) if tensors is not None]
-    lists = [[t.detach().view(-1) for t in tensors] for tensors in lists]
+    flat = list(zip(*([t.detach().view(-1) for t in tensors] for tensors in lists), strict=True))
+    device, dtype = params[0].device, params[0].dtype
     key = draw_key(generator)
-    numbers = torch.tensor([1 - damping, lr, noise_std, weight_decay], dtype=params[0].dtype, device=params[0].device)
+    numbers = torch.tensor([1 - damping, lr, noise_std, weight_decay], dtype=dtype, device=device)
     small = sum(p.numel() <= SMALL for p in params)
-    start = 0
-    if small > 1:
-        joined = [torch.cat(tensors[:small]) for tensors in lists]
-        update(*joined, key, numbers)
-        sizes = [p.numel() for p in params[:small]]
-        for tensors, new in zip(lists[:-1], joined[:-1], strict=True):
-            torch._foreach_copy_(tensors[:small], list(new.split(sizes)))
-        start = sum(sizes)
-    for tensors in list(zip(*lists, strict=True))[small if small > 1 else 0 :]:
-        part = key.clone()
-        part[2] += start
-        update(*tensors, part, numbers)
+    start = _update_copies(update, flat[:small], key, numbers) if small else 0
+    for tensors in flat[small:]:
+        count = tensors[0].numel() // WIDTH * WIDTH
+        update(*(t[:count].view(-1, WIDTH) for t in tensors), _shifted(key, start), numbers, _columns(device))
+        if count < tensors[0].numel():
+            _update_copies(update, [tuple(t[count:] for t in tensors)], _shifted(key, start + count), numbers)
         start += tensors[0].numel()
     return True
 
 
-def _post(theta: Tensor, v: Tensor, g: Tensor, key: Tensor, h: Tensor) -> None:
+def _update_copies(update, flat: list[tuple[Tensor, ...]], key: Tensor, numbers: Tensor) -> int:
+    """Update small tensors as one, filled up to whole rows, of which the compiler wants two; return their size."""
+    sizes = [tensors[0].numel() for tensors in flat]
+    rest = max(2 * WIDTH, -(-sum(sizes) // WIDTH) * WIDTH) - sum(sizes)
+    joined = [torch.cat([*several, several[0].new_zeros(rest)]) for several in zip(*flat, strict=True)]
+    update(*(t.view(-1, WIDTH) for t in joined), key, numbers, _columns(key.device))
+    for several, new in list(zip(zip(*flat, strict=True), joined, strict=True))[:-1]:
+        torch._foreach_copy_(list(several), list(new[: sum(sizes)].split(sizes)))
+    return sum(sizes)
+
+
+def _shifted(key: Tensor, start: int) -> Tensor:
+    """Return the key of values from the index ``start`` on."""
+    key = key.clone()
+    key[2] += start
+    return key
+
+
+@functools.cache
+def _columns(device: torch.device) -> Tensor:
+    return torch.arange(WIDTH, dtype=torch.int32, device=device)
+
+
+def _noise(like: Tensor, key: Tensor, columns: Tensor) -> Tensor:
+    rows = torch.arange(len(like), dtype=torch.int32, device=like.device).unsqueeze(1)
+    return byte_sum_at(rows * like.shape[1] + columns, key, like.dtype)
+
+
+def _post(theta: Tensor, v: Tensor, g: Tensor, key: Tensor, h: Tensor, columns: Tensor) -> None:
     """v <- keep v - lr (g + decay theta) + std eta, theta <- theta + v, with h = (keep, lr, std, decay)."""
-    eta = byte_sum(theta.numel(), key, theta.dtype)
+    eta = _noise(theta, key, columns)
     v.copy_(h[0] * v - h[1] * (g + h[3] * theta) + h[2] * eta)
     theta.add_(v)
 
 
-def _gjf(theta: Tensor, v: Tensor, last: Tensor, g: Tensor, key: Tensor, h: Tensor) -> None:
+def _gjf(theta: Tensor, v: Tensor, last: Tensor, g: Tensor, key: Tensor, h: Tensor, columns: Tensor) -> None:
     """The same with the mean of this step's noise and the last one's."""
-    eta = byte_sum(theta.numel(), key, theta.dtype)
+    eta = _noise(theta, key, columns)
     v.copy_(h[0] * v - h[1] * (g + h[3] * theta) + h[2] * (0.5 * (last + eta)))
     last.copy_(eta)
     theta.add_(v)
 
 
-def _baoa(theta: Tensor, v: Tensor, g: Tensor, key: Tensor, h: Tensor) -> None:
+def _baoa(theta: Tensor, v: Tensor, g: Tensor, key: Tensor, h: Tensor, columns: Tensor) -> None:
     """A kick, half a drift, friction and noise, half a drift."""
     kicked = v - h[1] * (g + h[3] * theta)
-    v.copy_(h[0] * kicked + h[2] * byte_sum(theta.numel(), key, theta.dtype))
+    v.copy_(h[0] * kicked + h[2] * _noise(theta, key, columns))
     theta.add_(0.5 * (kicked + v))
 
 
@@ -73,18 +97,18 @@ UPDATES = {"post": _post, "gjf": _gjf, "baoa": _baoa}
 
 @functools.cache
 def _kernel(scheme: str, dtype: torch.dtype, device: torch.device) -> Callable[..., None] | None:
-    """Compile the update of ``scheme`` for flat tensors of every length; return None, with a warning, if that fails.
+    """Compile the update of ``scheme`` for any number of rows; return None, with a warning, if that fails.
 
     The numbers of a step come in a tensor, so that a schedule does not compile anew. The kernel is tried on tensors of
     its own, so that a failure leaves no parameter half updated.
     """
-    # 48 values: unlike the four of h, so that the compiler takes the lengths as unrelated.
-    flat = [torch.zeros(48, dtype=dtype, device=device) for _ in range(4 if scheme == "gjf" else 3)]
+    # 48 rows: unlike the four numbers, so that the compiler takes the lengths as unrelated.
+    rows = [torch.zeros(48, WIDTH, dtype=dtype, device=device) for _ in range(4 if scheme == "gjf" else 3)]
     key = torch.zeros(3, dtype=torch.int32, device=device)
     contract = {"cpp.enable_floating_point_contract_flag": "fast"}  # multiply and add in one instruction
     try:
         update = torch.compile(UPDATES[scheme], dynamic=True, fullgraph=True, options=contract)
-        update(*flat, key, torch.zeros(4, dtype=dtype, device=device))
+        update(*rows, key, torch.zeros(4, dtype=dtype, device=device), _columns(device))
     except Exception as error:  # a compiler fails in many ways, and none of them should end a run
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         warnings.warn(

@@ -78,7 +78,12 @@ def byte_sum(count: int, key: Tensor, dtype: torch.dtype) -> Tensor:
     Args:
         key: three int32, of which the last is the index of the first value.
     """
-    x = (torch.arange(count, dtype=torch.int32, device=key.device) + key[2]) ^ key[0]
+    return byte_sum_at(torch.arange(count, dtype=torch.int32, device=key.device), key, dtype)
+
+
+def byte_sum_at(index: Tensor, key: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return the values of ``byte_sum`` at an index of any shape, of int32."""
+    x = (index + key[2]) ^ key[0]
     # The masks make the shifts logical: those of a signed integer copy the sign bit.
     x = (x ^ (x >> 16 & 0xFFFF)) * 0x21F0AAAD + key[1]
     x = (x ^ (x >> 15 & 0x1FFFF)) * (0xD35A2D97 - 2**32)
