@@ -17,19 +17,19 @@ from physnn.lab.palette import TOKENS
 from physnn.lab.style import COLORS, svg
 
 INK, MUTED, GRID, PAPER = (COLORS[name] for name in ("ink", "muted", "grid", "paper"))
+LABELS = {"axis_label_text_color": INK, "axis_label_text_font_style": "normal", "axis_label_text_font_size": "14px"}
+TICKS = {"major_label_text_color": INK, "major_label_text_font_size": "13px", "axis_line_color": MUTED}
 THEME = {
-    "Plot": {"background_fill_color": PAPER, "border_fill_color": PAPER, "outline_line_color": None,
-             "toolbar_location": None},
-    "Axis": {"axis_label_text_color": INK, "major_label_text_color": INK, "axis_label_text_font_style": "normal",
-             "axis_label_text_font_size": "14px", "major_label_text_font_size": "13px", "axis_line_color": MUTED,
-             "major_tick_line_color": MUTED, "minor_tick_line_color": None},
+    "Plot": {"background_fill_color": PAPER, "border_fill_color": PAPER, "outline_line_color": None},
+    "Axis": {**LABELS, **TICKS, "major_tick_line_color": MUTED, "minor_tick_line_color": None},
     "Grid": {"grid_line_color": GRID},
     "Title": {"text_color": INK, "text_font_style": "normal", "text_font_size": "14px"},
     "Legend": {"label_text_color": INK, "background_fill_color": PAPER, "border_line_color": None},
-}  # fmt: skip
+}
 BUTTON = ".bk-btn{background:var(--tint,#f6f3ea);color:var(--ink,#22272e);border-color:var(--muted,#5d646e)}"
 # The still picture is the default; it gives way to the live one when a script runs, and comes back on paper.
 PAGE = """<div id="{id}" role="group" aria-label="{alt}"><style>
+html .bd-content div.cell_output .text_html:has(> #{id}) {{ background: none; color: inherit; padding: 0 }}
 #{id} > img {{ max-width: 100% }} #{id} > div {{ font-size: 1rem }}
 #{id}.live > img, #{id}:not(.live) > div {{ display: none }}
 @media print {{ #{id}.live > img {{ display: block }} #{id}.live > div {{ display: none }} }}
@@ -42,15 +42,20 @@ const recolour = () => {  // the canvas knows no CSS: every colour of the light 
     const dark = root.dataset.theme === "dark";
     const to = new Map(TOKENS.map(([light, night]) => dark ? [light, night] : [night, light]));
     for (const doc of Bokeh.documents) for (const model of doc._all_models.values()) for (const property of model) {
-        if (property.is_unset || property.attr === "tags") continue;
+        if (property.is_unset) continue;
         const value = property.get_value(), inner = value?.value;
         if (to.has(value)) model.setv({[property.attr]: to.get(value)});
         else if (to.has(inner)) model.setv({[property.attr]: {...value, value: to.get(inner)}});
     }
 };
-const name = node => {  // a slider's handle is read out with the slider's title
-    for (const handle of node.querySelectorAll(".noUi-handle"))
-        handle.setAttribute("aria-label", node.querySelector(".bk-slider-title")?.innerText.split(":")[0] ?? "");
+const name = node => {  // a slider's handle is read out with the title and value that are seen
+    const handle = node.querySelector(".noUi-handle"), title = node.querySelector(".bk-slider-title");
+    const tell = () => ["aria-label", "aria-valuetext"].forEach(
+        (attribute, i) => handle.setAttribute(attribute, title.innerText.split(": ")[i] ?? ""));
+    if (handle && title) {
+        new MutationObserver(tell).observe(title, {childList: true, characterData: true, subtree: true});
+        tell();
+    }
     for (const child of node.querySelectorAll("*")) if (child.shadowRoot) name(child.shadowRoot);
 };
 const whenDrawn = () => {
@@ -73,7 +78,6 @@ def interactive(layout: LayoutDOM, *, alt: str, fallback: Figure) -> None:
         button.stylesheets = [*button.stylesheets, InlineStyleSheet(css=BUTTON)]
     script, div = components(layout, theme=Theme(json={"attrs": THEME}))
     identity = f"interactive-{uuid.uuid5(uuid.NAMESPACE_OID, alt).hex[:12]}"
-    tokens = json.dumps([[token.light, token.dark] for token in TOKENS.values()])
     page = PAGE.format(
         id=identity,
         alt=html.escape(alt, quote=True),
@@ -81,7 +85,7 @@ def interactive(layout: LayoutDOM, *, alt: str, fallback: Figure) -> None:
         div=div,
         library=Resources(mode="inline", components=["bokeh", "bokeh-widgets"]).render_js(),
         script=script,
-        behaviour=BEHAVIOUR.replace("ID)", f'"{identity}")', 1).replace("TOKENS", tokens),
+        behaviour=BEHAVIOUR.replace("ID)", f'"{identity}")', 1).replace("TOKENS", json.dumps(list(TOKENS.values()))),
     )
     plt.close(fallback)
     display(HTML(page))
