@@ -1,10 +1,12 @@
 """The figure of the chapter on Langevin dynamics that a reader pushes, and its film, in Chromium."""
 
+import io
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from book.tools import pairs
 from physnn.lab import film as films
@@ -119,6 +121,21 @@ def test_sliders_by_keyboard_and_the_stationary_law(page):
     assert run(page) == seen  # seeded
 
 
+def test_the_run_is_drawn(page):
+    """In the plot of the share crossed, the colour of the measured line is there after the run and not before."""
+    plot = page.locator(".bk-Figure").nth(1)
+    red, green, blue = (int(plots.COLORS["proposal"][i : i + 2], 16) for i in (1, 3, 5))
+
+    def drawn() -> int:
+        pixels = np.asarray(Image.open(io.BytesIO(plot.screenshot())).convert("RGB")).astype(int)
+        return int((np.abs(pixels - [red, green, blue]).max(-1) < 30).sum())
+
+    assert drawn() == 0
+    run(page)
+    page.wait_for_timeout(200)
+    assert drawn() > 200
+
+
 def test_less_motion_gives_the_same_result_at_once(page):
     seen = run(page)
     page.emulate_media(reduced_motion="reduce")
@@ -133,7 +150,9 @@ def test_a_second_press_stops_it(page):
 
 
 def test_colours_follow_the_page(page):
-    background = "() => [...Bokeh.documents[0]._all_models.values()].find(m => m.type === 'Figure').background_fill_color"
+    background = (
+        "() => [...Bokeh.documents[0]._all_models.values()].find(m => m.type === 'Figure').background_fill_color"
+    )
     light = page.evaluate(background)
     page.evaluate("document.documentElement.dataset.theme = 'dark'")
     page.wait_for_function(f"({background})() !== '{light}'")

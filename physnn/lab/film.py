@@ -14,14 +14,16 @@ html .bd-content div.cell_output .text_html:has(> #{id}) {{ background: none; co
 #{id} text {{ font: 18px var(--sans, sans-serif); fill: var(--ink, #22272e) }}
 #{id} p {{ display: flex; gap: .8rem; align-items: center; margin: .4rem 0; max-width: none }}
 #{id} input {{ flex: 1; min-width: 0; accent-color: var(--proposal, #b84a00) }}
-#{id} button {{ font: .95rem var(--sans, sans-serif); min-width: 5.2em; padding: .1em .7em; border-radius: 4px; cursor: pointer;
-  border: 1px solid var(--muted, #5d646e); background: var(--tint, #f6f3ea); color: var(--ink, #22272e) }}
+#{id} button {{ font: .95rem var(--sans, sans-serif); min-width: 5.2em; padding: .1em .7em; border-radius: 4px;
+  cursor: pointer; border: 1px solid var(--muted, #5d646e); background: var(--tint, #f6f3ea);
+  color: var(--ink, #22272e) }}
 @media (prefers-reduced-motion: reduce) {{ #{id} button {{ display: none }} }}
 @media print {{ #{id} p {{ display: none }} }}
 </style><svg viewBox="0 0 {width} {height}" role="img" aria-label="{alt}">
 <path d="{path}" fill="none" stroke="var(--muted, #5d646e)" stroke-width="2.2"/>
 <g fill="var(--proposal, #b84a00)" fill-opacity=".6">{dots}</g>
-<text x="{middle}" y="{foot}" text-anchor="middle">{xlabel}</text><text class="now" x="{middle}" y="24" text-anchor="middle">{now}</text></svg>
+<text x="{middle}" y="{foot}" text-anchor="middle">{xlabel}</text>
+<text class="now" x="{middle}" y="24" text-anchor="middle">{now}</text></svg>
 <p hidden><button type="button">Play</button>
 <input type="range" min="0" max="{last}" value="{poster}" aria-label="frame of the film"></p></div>
 <script>(() => {{
