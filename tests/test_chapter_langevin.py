@@ -268,7 +268,7 @@ def test_relaxation_rate_has_enough_levels_and_cells():
 def test_eq_two_states(page):
     """The two rates are in detailed balance, and their sum is the exact relaxation rate where wells are deep.
 
-    At a barrier of 4.8 T from the wrong well; the crossing factor's own error is of order T over the barrier.
+    At a barrier of 4.8 T from the worse well; the crossing factor's own error is of order T over the barrier.
     """
     there, back = page["rates"](0.04)
     x, top = page["x"], page["top"]
@@ -284,7 +284,7 @@ def test_two_states_predict_a_cooled_run(page):
     """10,000 walkers under a cosine of 1500 steps: within 4 points (the statistical part of it is 2)."""
     budget, walkers, share = 1500, 10_000, 0.0
     factor = cosine(budget)
-    theta = torch.nn.Parameter(torch.full((walkers,), float(page["wrong"])))
+    theta = torch.nn.Parameter(torch.full((walkers,), float(page["worse"])))
     optimizer = Langevin([theta], 0.02, damping=0.2, generator=torch.Generator().manual_seed(0))
     for n in range(budget):
         temperature = optimizer.param_groups[0]["temperature"] = 0.2 * factor(n)
