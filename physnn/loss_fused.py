@@ -53,6 +53,7 @@ class BatchLoss(Function):
         else:
             half = d * quadratic
         half.addcmul_(d2, d, value=2 * quartic)
+        del d, d2, flat_d, flat_d2  # their memory, in the cache as yet, serves what follows
         along = half.view(-1).dot(flat_u).item()
         at_peak = _at_peak(u)
         flat = at_peak.view(-1)
@@ -152,14 +153,16 @@ def _deviation(u: Tensor, target: Tensor, norm: str) -> Tensor:
 
 def _curvature(u: Tensor, boundary: str, spatial: float) -> Tensor:
     """Return q K u, with q K u.u the sum of q times the squared central differences along every axis."""
-    size, lengths = u.shape[-1], [u.shape[axis] for axis in spatial_axes(u)]
-    if min(lengths) > 1 and max(lengths) <= DENSE[u.dim()]:
-        flat = u.view(-1, size)
+    rows, size = u.shape[-2:]
+    if u.dim() == 2 and 1 < size <= DENSE[2]:
+        return torch.addmm(u, u, _quadratic_form(size, boundary, u.dtype), beta=0, alpha=spatial)
+    lengths = [u.shape[axis] for axis in spatial_axes(u)]
+    if 1 < min(lengths) and max(lengths) <= DENSE[u.dim()]:
+        flat, planes = u.view(-1, size), u.view(-1, rows, size)
         curvature = torch.addmm(flat, flat, _quadratic_form(size, boundary, u.dtype), beta=0, alpha=spatial)
         if u.dim() == 4:
-            rows = u.shape[2]
-            by_column = _quadratic_form(rows, boundary, u.dtype).expand(u.shape[0] * u.shape[1], rows, rows)
-            curvature = curvature.view(-1, rows, size).baddbmm_(by_column, u.view(-1, rows, size), alpha=spatial)
+            by_column = _quadratic_form(rows, boundary, u.dtype).expand(len(planes), rows, rows)
+            curvature.view(planes.shape).baddbmm_(by_column, planes, alpha=spatial)
         return curvature.view(u.shape)
     curvature = torch.zeros_like(u)
     for axis in spatial_axes(u):
