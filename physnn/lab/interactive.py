@@ -3,7 +3,6 @@
 import base64
 import html
 import json
-import uuid
 
 import matplotlib.pyplot as plt
 from bokeh.embed import components
@@ -17,15 +16,15 @@ from physnn.lab.palette import TOKENS
 from physnn.lab.style import COLORS, svg
 
 INK, MUTED, GRID, PAPER = (COLORS[name] for name in ("ink", "muted", "grid", "paper"))
-LABELS = {"axis_label_text_color": INK, "axis_label_text_font_style": "normal", "axis_label_text_font_size": "14px"}
-TICKS = {"major_label_text_color": INK, "major_label_text_font_size": "13px", "axis_line_color": MUTED}
 THEME = {
     "Plot": {"background_fill_color": PAPER, "border_fill_color": PAPER, "outline_line_color": None},
-    "Axis": {**LABELS, **TICKS, "major_tick_line_color": MUTED, "minor_tick_line_color": None},
+    "Axis": {"axis_label_text_color": INK, "axis_label_text_font_style": "normal", "axis_label_text_font_size": "14px",
+             "major_label_text_color": INK, "major_label_text_font_size": "13px", "axis_line_color": MUTED,
+             "major_tick_line_color": MUTED, "minor_tick_line_color": None},
     "Grid": {"grid_line_color": GRID},
     "Title": {"text_color": INK, "text_font_style": "normal", "text_font_size": "14px"},
     "Legend": {"label_text_color": INK, "background_fill_color": PAPER, "border_line_color": None},
-}
+}  # fmt: skip
 BUTTON = ".bk-btn{background:var(--tint,#f6f3ea);color:var(--ink,#22272e);border-color:var(--muted,#5d646e)}"
 # The still picture is the default; it gives way to the live one when a script runs, and comes back on paper.
 PAGE = """<div id="{id}" role="group" aria-label="{alt}"><style>
@@ -53,15 +52,13 @@ const name = node => {  // a slider's handle is read out with the title and valu
     const tell = () => ["aria-label", "aria-valuetext"].forEach(
         (attribute, i) => handle.setAttribute(attribute, title.innerText.split(": ")[i] ?? ""));
     if (handle && title) {
-        new MutationObserver(tell).observe(title, {childList: true, characterData: true, subtree: true});
-        tell();
+        new MutationObserver(tell).observe(title, {childList: true, characterData: true, subtree: true}); tell();
     }
     for (const child of node.querySelectorAll("*")) if (child.shadowRoot) name(child.shadowRoot);
 };
 const whenDrawn = () => {
     if (!box.querySelector("[data-root-id]")?.firstElementChild) return void setTimeout(whenDrawn, 50);
-    recolour();
-    setTimeout(() => name(box), 50);
+    recolour(); setTimeout(() => name(box), 50);
     new MutationObserver(recolour).observe(root, {attributes: true, attributeFilter: ["data-theme"]});
 };
 whenDrawn();
@@ -77,15 +74,11 @@ def interactive(layout: LayoutDOM, *, alt: str, fallback: Figure) -> None:
     for button in layout.select({"type": AbstractButton}):
         button.stylesheets = [*button.stylesheets, InlineStyleSheet(css=BUTTON)]
     script, div = components(layout, theme=Theme(json={"attrs": THEME}))
-    identity = f"interactive-{uuid.uuid5(uuid.NAMESPACE_OID, alt).hex[:12]}"
+    place = f"interactive-{layout.id}"
     page = PAGE.format(
-        id=identity,
-        alt=html.escape(alt, quote=True),
-        still=base64.b64encode(svg(fallback).encode()).decode(),
-        div=div,
-        library=Resources(mode="inline", components=["bokeh", "bokeh-widgets"]).render_js(),
-        script=script,
-        behaviour=BEHAVIOUR.replace("ID)", f'"{identity}")', 1).replace("TOKENS", json.dumps(list(TOKENS.values()))),
-    )
+        id=place, alt=html.escape(alt, quote=True), still=base64.b64encode(svg(fallback).encode()).decode(), div=div,
+        library=Resources(mode="inline", components=["bokeh", "bokeh-widgets"]).render_js(), script=script,
+        behaviour=BEHAVIOUR.replace("ID)", f'"{place}")', 1).replace("TOKENS", json.dumps(list(TOKENS.values()))),
+    )  # fmt: skip
     plt.close(fallback)
     display(HTML(page))

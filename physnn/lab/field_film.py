@@ -12,7 +12,7 @@ from IPython.display import display
 from matplotlib.colors import Colormap
 from PIL import Image
 
-PAGE = """<div id="{id}" class="film"><style>
+PAGE = """<div id="{id}" class="field-film"><style>
 #{id} {{ max-width: 22rem; color: var(--ink, #22272e); font-family: var(--sans, sans-serif) }}
 #{id} img {{ display: block; width: 100%; image-rendering: pixelated }}
 #{id} > div {{ display: flex; align-items: center; gap: 0.8rem; margin-top: 0.5rem }}
@@ -23,6 +23,8 @@ PAGE = """<div id="{id}" class="film"><style>
   border: 1px solid var(--muted, #5d646e); border-radius: 4px; min-width: 5em }}
 @media (prefers-reduced-motion: reduce) {{ #{id} button {{ display: none }} }}
 @media print {{ #{id} > div {{ display: none }} }}
+/* the theme would lay a light card under it */
+.text_html:has(> #{id}) {{ background: none !important; padding: 0 !important }}
 </style><img alt="{alt}" src="{poster}">
 <div hidden><button type="button">Play</button>
 <input type="range" min="0" max="{last}" value="{start}" aria-label="{label}"><output></output></div>
@@ -51,7 +53,7 @@ box.querySelector("div").hidden = false;
 }})();</script></div>"""
 
 
-def film(
+def field_film(
     frames: Sequence[np.ndarray],
     names: Sequence[str],
     *,
@@ -76,7 +78,7 @@ def film(
     pictures = [_png(np.clip((np.asarray(frame) - vmin) / (vmax - vmin), 0, 1), cmap) for frame in frames]
     start = range(len(frames))[poster]
     page = PAGE.format(
-        id=f"film-{uuid.uuid5(uuid.NAMESPACE_OID, alt).hex[:12]}",
+        id=f"field-film-{uuid.uuid5(uuid.NAMESPACE_OID, alt).hex[:12]}",
         alt=html.escape(alt, quote=True),
         label=html.escape(label, quote=True),
         poster=f"data:image/png;base64,{pictures[start]}",
