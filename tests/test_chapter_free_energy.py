@@ -203,6 +203,9 @@ def test_eq_gl_range():
         flat = energy(-torch.ones(C, C, dtype=torch.float64), labels, boundary=boundary)
         if boundary != "zero":
             torch.testing.assert_close(flat, torch.full_like(flat, bound))
+    striped = (-1.0) ** torch.arange(C).double()
+    striped = torch.stack([-striped * striped[k] for k in range(C)])  # -1 at the label
+    torch.testing.assert_close(energy(striped, labels), torch.full_like(striped[0], bound))
 
 
 def test_eq_gl_pair():
