@@ -25,7 +25,7 @@ def scalars(*values):
     return [torch.tensor(value, dtype=torch.float64) for value in values]
 
 
-def test_eq_bracket_and_eq_line():
+def test_eq_bracket_and_eq_two_matrices():
     """W(x) = A + tau B gives the layer's outputs; over a batch, W minus its mean has rank one, along B."""
     x, weight, a, _ = case()
     beta, t = scalars(0.3, 1.7)
@@ -82,7 +82,7 @@ def test_slope_of_the_gate_is_the_same_for_every_pixel_and_at_most_a_quarter_of_
     assert (slopes <= 1 / (4 * N)).all()
 
 
-def test_eq_step():
+def test_eq_column_rate():
     """A step on W0 moves the weights that one input meets by g^2 times their own gradient."""
     x, weight, a, labels = case()
     beta, t = scalars(0.2, 1.1)
@@ -215,7 +215,7 @@ def chi_square_allows(values, variance, level=1e-6):
     return stats.chi2.ppf(level / 2, values.numel()) < statistic < stats.chi2.ppf(1 - level / 2, values.numel())
 
 
-def test_eq_variance_and_eq_start():
+def test_eq_output_variance_and_eq_unit_variance():
     """Outputs for one input are normal with variance var(w) sum g^2 x^2; with the rule it is 1 on average."""
     torch.manual_seed(0)
     x = torch.rand(1, 60, dtype=torch.float64)
@@ -232,7 +232,7 @@ def test_eq_variance_and_eq_start():
 
 
 @pytest.mark.parametrize("n", [64, 256, 1024])
-def test_eq_gain_and_eq_effective(n):
+def test_eq_gain_and_eq_effective_width(n):
     """n/sqrt(3) and 5n/9, to first order in 1/n."""
     j = np.arange(n)
     assert np.sqrt((j**2).mean()) == pytest.approx(n / math.sqrt(3), rel=1 / n)
