@@ -123,13 +123,14 @@ def test_two_settings_of_one_kappa_are_the_same_function_for_any_loss():
 
 
 def test_eq_invariant():
-    """Gradient descent keeps cosh 10 beta - 50 t^2 better the smaller its steps: the drift is of first order in them."""
+    """Gradient descent keeps cosh 10 beta - 50 t^2 better in smaller steps: the drift is of first order in them."""
     x, weight, _, labels = case(n=5)
     drift, moved = {}, {}
     for rate in (0.02, 0.01):
         beta, t = scalars(0.1, 0.8)
         invariants = []
         for _ in range(round(4 / rate)):
+
             def loss(beta, t):
                 return ginzburg_landau_loss(dynamic_linear(x, weight, beta, t), labels)
 
