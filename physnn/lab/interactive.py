@@ -27,7 +27,7 @@ STYLE = """
 .push { --bokeh-base-font: var(--sans, sans-serif); --bokeh-font-size: 15px; background: var(--paper, #fffdf8);
   color: var(--ink, #22272e); font-family: var(--sans, sans-serif); line-height: 1.4; max-width: 43rem; }
 .push img.push-still { display: none; }
-@media print { .push .push-live { display: none; } .push img.push-still { display: block; } }
+html .bd-content div.cell_output .text_html:has(> .push) { background: none !important; padding: 0 !important; }
 """
 STILL = ".push .push-live { display: none; } .push img.push-still { display: block; }"
 
@@ -63,8 +63,7 @@ def interactive(layout: LayoutDOM, *, alt: str, fallback: Figure) -> None:
     """Show ``layout`` as a figure that reacts without a server and without a network; it holds all of BokehJS, 1.3 MB.
 
     Args:
-        layout: widgets and plots, with ``CustomJS`` callbacks only. Colours that are light values of
-            :data:`physnn.lab.palette.TOKENS` follow the page's theme.
+        layout: widgets and plots, with ``CustomJS`` callbacks only. The palette's light values follow the page's theme.
         alt: what the figure shows, for whoever does not see it.
         fallback: the figure where there is no JavaScript, and in print; it is closed.
     """
@@ -74,8 +73,8 @@ def interactive(layout: LayoutDOM, *, alt: str, fallback: Figure) -> None:
     bokeh = Resources(mode="inline", components=["bokeh", "bokeh-widgets"]).render_js()
     still, label = base64.b64encode(svg(fallback).encode()).decode(), html.escape(alt)
     plt.close(fallback)
-    text = f"""<div class="push"><style>{STYLE}</style><noscript><style>{STILL}</style></noscript>
-<img class="push-still" alt="{label}" src="data:image/svg+xml;base64,{still}">
+    text = f"""<div class="push"><style>{STYLE}@media print {{ {STILL} }}</style>
+<noscript><style>{STILL}</style></noscript><img class="push-still" alt="{label}" src="data:image/svg+xml;base64,{still}">
 <div class="push-live" id="push-{layout.id}" role="group" aria-label="{label}">
 {bokeh}{div}{script}<script>{SCRIPT.replace("ROOT", layout.id)}</script></div></div>"""
     display({"text/html": text, "text/plain": alt}, raw=True)
