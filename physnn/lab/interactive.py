@@ -15,12 +15,12 @@ from matplotlib.figure import Figure
 from physnn.lab.palette import TOKENS
 from physnn.lab.style import svg
 
-INK, MUTED, GRID, PAPER = (TOKENS[name].light for name in ("ink", "muted", "grid", "paper"))
+INK, MUTED, GRID = (TOKENS[name].light for name in ("ink", "muted", "grid"))
 AXIS = {"minor_tick_line_color": None, "axis_label_text_font_style": "normal"}
 for part in ("axis_label", "major_label"):
     AXIS |= {f"{part}_text_color": INK, f"{part}_text_font_size": "14px"}
 AXIS |= {f"{part}_color": MUTED for part in ("axis_line", "major_tick_line")}
-PLOT = {"background_fill_color": PAPER, "border_fill_color": PAPER, "outline_line_color": None}
+PLOT = {"background_fill_color": None, "border_fill_color": None, "outline_line_color": None}
 THEME = Theme(json={"attrs": {"Plot": PLOT, "Axis": AXIS, "Grid": {"grid_line_color": GRID}}})
 
 STYLE = """
@@ -73,8 +73,8 @@ def interactive(layout: LayoutDOM, *, alt: str, fallback: Figure) -> None:
     bokeh = Resources(mode="inline", components=["bokeh", "bokeh-widgets"]).render_js()
     still, label = base64.b64encode(svg(fallback).encode()).decode(), html.escape(alt)
     plt.close(fallback)
-    text = f"""<div class="push"><style>{STYLE}@media print {{ {STILL} }}</style>
-<noscript><style>{STILL}</style></noscript><img class="push-still" alt="{label}" src="data:image/svg+xml;base64,{still}">
+    text = f"""<div class="push"><style>{STYLE}@media print {{ {STILL} }}</style><noscript><style>{STILL}</style>
+</noscript><img class="push-still" alt="{label}" src="data:image/svg+xml;base64,{still}">
 <div class="push-live" id="push-{layout.id}" role="group" aria-label="{label}">
 {bokeh}{div}{script}<script>{SCRIPT.replace("ROOT", layout.id)}</script></div></div>"""
     display({"text/html": text, "text/plain": alt}, raw=True)
