@@ -116,6 +116,7 @@ class DynamicLinear(nn.Module):
         position = self.position
         if self.position_kind == "normalized":
             n = self.in_features
+            position = position.to(torch.promote_types(x.dtype, torch.float32))
             position = position / math.sqrt((n - 1) * (2 * n - 1) / 6)  # rms of 0, 1, ..., n-1
         options = {"position": position, "gate": self.gate, "bias": self.bias, "fused": self.fused}
         return dynamic_linear(x, self.weight, self.beta, self.t, **options)

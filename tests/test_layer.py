@@ -126,6 +126,14 @@ def test_positions():
     assert not torch.equal(vectors["permuted"], index.float())
 
 
+def test_normalized_positions_are_as_exact_as_the_layer():
+    layer = DynamicLinear(784, 3, beta=0.2, position="normalized").double()
+    x = torch.rand(4, 784, dtype=torch.float64)
+    position = torch.arange(784, dtype=torch.float64)
+    position = position / position.square().mean().sqrt()
+    torch.testing.assert_close(layer(x), dynamic_linear(x, layer.weight, layer.beta, layer.t, position=position))
+
+
 def test_the_permuted_order_is_saved_and_the_learned_one_trains():
     permuted = DynamicLinear(20, 3, position="permuted")
     copied = DynamicLinear(20, 3, position="permuted")
