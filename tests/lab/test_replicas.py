@@ -1,11 +1,11 @@
 """Many replicas at once: each is what it would be alone, and what the modules of its recipe would be one by one."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pandas as pd
 import pytest
@@ -172,7 +172,8 @@ if __name__ == "__main__":
     warnings.simplefilter("always")
     recipe = {"widths": [64, 10], "layer": "linear", "loss": "cross-entropy", "optimizer": "sgd", "momentum": 0.9}
     print("started", flush=True)
-    table = train([Replica("a", recipe, 0.01, s) for s in range(2)], "digits", epochs=10**6, batch_size=64, workers=2)
+    table = train([Replica("a", recipe, 0.01, s) for s in range(2)], "digits", epochs=10**6, batch_size=64, workers=2,
+                  progress=True)
     print(len(table), table.epoch.max(), flush=True)
 """
 
@@ -188,7 +189,9 @@ def test_ctrl_c_reaches_the_processes_and_keeps_their_epochs(tmp_path):
         watchdog = threading.Timer(100, run.kill)
         watchdog.start()
         assert run.stdout.readline() == "started\n"
-        time.sleep(14)  # both workers have imported torch and train
+        for line in run.stderr:  # tqdm's: wait until epochs are finished
+            if (seen := re.search(r" (\d+)/2000000 ", line)) and int(seen[1]) > 4:
+                break
         run.send_signal(signal.SIGINT)
         out, err = run.communicate()
         watchdog.cancel()
