@@ -128,4 +128,4 @@ def test_adam_has_no_temperature_and_every_recipe_tells_how_far_it_went():
     recipe = {"widths": [64, 10], "layer": "linear", "loss": "cross-entropy", "optimizer": "adam"}
     table = train([Replica("adam", recipe, 0.01, 0)], "digits", epochs=5, batch_size=256, test=True)
     assert table.kinetic.isna().all() and table.distance.iloc[0] == 0 and table.distance.is_monotonic_increasing
-    assert table.train_accuracy.iloc[-1] > 0.8 and table.train_nll.iloc[-1] < 0.7
+    assert table.train_accuracy.iloc[-1] > 0.8 and table.train_nll.iloc[-1] < table.loss.iloc[-1]
