@@ -22,14 +22,15 @@ def budgets(
     by: str = "model",
     roles: Mapping[str, str] | None = None,
     reference: str | None = None,
-    ylabel: str = "expected best, %",
-    ylim: tuple[float, float] | None = None,
+    ylabel: str = "expected lowest error, %",
 ) -> tuple[Figure, np.ndarray]:
-    """Draw the expected best against the number of trials, one panel per cell, with its spread as a band.
+    """Draw the error of the best against the number of trials, one panel per cell, with its spread as a band.
+
+    Both axes are logarithmic, so that two percent and ninety can both be read.
 
     Args:
         curves: columns ``cell``, ``by`` (at most two values: a full and a dashed line), ``trials``, ``mean``, ``low``
-            and ``high``, as :func:`physnn.lab.budget.expected_best` gives the last four.
+            and ``high``: 100 less what :func:`physnn.lab.budget.expected_best` says of accuracies in percent.
         roles: Cell to role; cells without one are drawn in ink.
         reference: Cell whose curves are repeated, thin, in every other panel.
 
@@ -39,7 +40,7 @@ def budgets(
     numbers = ["trials", "mean", "low", "high"]
     require(curves, [cell, by, *numbers], finite=numbers)
     cells, groups = _names(curves, cell, by)
-    fig, axes = _panels(len(cells), 1.45, sharey=True)
+    fig, axes = _panels(len(cells), 1.6, sharey=True)
     for ax, name in zip(axes.flat, cells, strict=False):
         (color, _), (ghost, _) = _look(name, roles), _look(reference or name, roles)
         for group, (dash, _) in zip(groups, MARKS, strict=False):
@@ -49,13 +50,15 @@ def budgets(
             rows = curves[(curves[cell] == name) & (curves[by] == group)]
             ax.fill_between(rows.trials, rows.low, rows.high, color=color, alpha=0.16, linewidth=0)
             ax.plot(rows.trials, rows["mean"], color=color, linestyle=dash, linewidth=1.8)
-        ax.set(xscale="log", xlim=(1, curves.trials.max()))
+        ax.set(xscale="log", yscale="log", xlim=(1, curves.trials.max()))
         ticks = [t for t in (1, 3, 10, 30, 100, 300) if t <= curves.trials.max()]
         ax.set_xticks(ticks, [str(t) for t in ticks])
         ax.set_xticks([], minor=True)
+        low, high = ax.get_ylim()
+        ticks = [t for t in (1, 2, 5, 10, 20, 50, 100) if low <= t <= high]
+        ax.set_yticks(ticks, [str(t) for t in ticks])
+        ax.set_yticks([], minor=True)
         ax.set_title(name, color=color, fontsize=FONT_SIZE - 1)
-    if ylim is not None:
-        axes.flat[0].set_ylim(ylim)
     _name_groups(fig, groups, dashes=True)
     fig.supxlabel("random trials", fontsize=FONT_SIZE)
     fig.supylabel(ylabel, fontsize=FONT_SIZE)
@@ -160,7 +163,7 @@ def outcomes(
         ax.grid(visible=False)
         for spine in ax.spines.values():
             spine.set_visible(False)
-        ax.set_title(f"{columns[j]}: {rows[i]}", fontsize=FONT_SIZE - 2)
+        ax.set_title(rows[i] if i else f"{columns[j]}\n{rows[i]}", fontsize=FONT_SIZE - 1.5)
     keys = [Patch(facecolor=COLORS[token], label=kind) for kind, token in OUTCOMES.items()]
     fig.legend(handles=keys, loc="outside upper left", ncols=3, frameon=False, handlelength=1, columnspacing=1.4)
     fig.supxlabel(xlabel or x, fontsize=FONT_SIZE)
