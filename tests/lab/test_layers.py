@@ -50,11 +50,17 @@ def test_squeeze_and_excitation_is_its_formula():
         {**DYNAMIC, "frozen": ["beta", "t"], "position": "reversed"},
         {"layer": "film"},
         {"layer": "squeeze-excitation"},
+        {"layer": "convolutional", "widths": [64, 10]},
     ],
 )
 def test_the_size_is_the_number_of_trainable_scalars(layer):
     recipe = Recipe.read({**NET, **layer})
     assert recipe.size == parameter_count(recipe.network())
+
+
+def test_a_convolutional_layer_needs_an_image():
+    with pytest.raises(ValueError, match=r"square images with a side of 4, 8, 12.* got 60 pixels"):
+        Recipe.read({**NET, "widths": [60, 10], "layer": "convolutional"}).network()
 
 
 def test_positions_of_our_own():
