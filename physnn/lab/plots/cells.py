@@ -154,7 +154,8 @@ def outcomes(
             color = COLORS[OUTCOMES[kinds[kind]]]
             ax.add_patch(plt.Rectangle(at, 0.92, 0.92, facecolor=color, linewidth=0))
             if best.loc[(*place, b, a)] != kind:
-                ax.plot(xs.index(a), ys.index(b), "o", color=COLORS["paper"], markersize=3)
+                dot = COLORS["ink" if kinds[kind] == "at chance" else "paper"]
+                ax.plot(xs.index(a), ys.index(b), "o", color=dot, markersize=3)
         ax.set_xlim(-0.6, len(xs) - 0.4)
         ax.set_ylim(-0.6, len(ys) - 0.4)
         ax.set_xticks(range(0, len(xs), 3), [_power(a) for a in xs[::3]])
