@@ -10,13 +10,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from physnn import ExperimentalLayer, GinzburgLandauLoss, Langevin
+from physnn import GinzburgLandauLoss, Langevin
+from physnn.lab.layers import LAYERS, POSITIONS, TRAINED, Layer
 from physnn.lab.models import network
 from physnn.loss import BOUNDARIES, NORMS, OUTERS
+from physnn.noise import KINDS
+from physnn.scheme import SCHEMES
 
-LAYERS = ("linear", "experimental")
 LOSSES = ("ginzburg-landau", "cross-entropy", "squared-error")
-OPTIMIZERS = ("sgd", "langevin")
+OPTIMIZERS = ("sgd", "langevin", "adam", "adamw")
+SCHEDULES = ("constant", "cosine")
 COEFFICIENTS = {"quadratic": 0.0035, "quartic": -5.0, "spatial": 0.5}
 CHOICES = {"norm": NORMS, "boundary": BOUNDARIES, "outer": OUTERS}
 
@@ -25,19 +28,31 @@ CHOICES = {"norm": NORMS, "boundary": BOUNDARIES, "outer": OUTERS}
 class Recipe:
     """An arm: ``{widths: [784, 10], layer: linear, loss: cross-entropy, optimizer: sgd, momentum: 0.9}``.
 
-    The layer ``experimental`` needs ``beta_init``. The loss ``ginzburg-landau`` takes ``quadratic``, ``quartic``,
-    ``spatial``, ``norm``, ``boundary`` and ``outer``, as printed where they are absent. The optimizer ``sgd`` needs
-    ``momentum``, ``langevin`` needs ``damping`` and takes ``temperature``; both take ``weight_decay``, and both are
-    Langevin dynamics: SGD is that of damping 1 - momentum at temperature 0. The learning rate is not part of it.
+    Layers: ``linear`` takes ``bias`` (true); ``experimental``, the post's class, needs ``beta_init``; ``dynamic``
+    (:class:`physnn.DynamicLinear`) needs ``beta_init`` and takes ``position`` (index, normalized, ones, permuted,
+    reversed, learned, or none: a = 0), ``gate`` (input, or a number), ``bias`` (false) and ``frozen`` (of beta and t);
+    ``film`` and ``squeeze-excitation`` are those of :mod:`physnn.lab.layers`.
+
+    The loss ``ginzburg-landau`` takes ``quadratic``, ``quartic``, ``spatial``, ``norm``, ``boundary`` and ``outer``, as
+    printed where they are absent; ``cross-entropy`` and ``squared-error`` take nothing.
+
+    Optimizers: ``sgd`` needs ``momentum``, and is Langevin dynamics of damping 1 - momentum at temperature 0;
+    ``langevin`` needs ``damping`` and takes ``temperature``, ``scheme``, ``noise`` and ``temperature_schedule``
+    (constant, or cosine to 0); ``adam`` and ``adamw`` are torch's with its defaults. All take ``weight_decay`` and
+    ``lr_schedule``. The learning rate is not part of a recipe.
     """
 
     widths: tuple[int, ...]
-    layer: str
+    layer: Layer
     loss: str
-    damping: float
+    optimizer: str
+    damping: float = math.nan
     temperature: float = 0.0
     weight_decay: float = 0.0
-    beta_init: float = math.nan
+    scheme: str = SCHEMES[0]
+    noise: str = KINDS[0]
+    lr_schedule: str = SCHEDULES[0]
+    temperature_schedule: str = SCHEDULES[0]
     coefficients: tuple[float, float, float] = tuple(COEFFICIENTS.values())
     choices: tuple[str, str, str] = tuple(known[0] for known in CHOICES.values())
 
@@ -56,52 +71,48 @@ class Recipe:
             or not all(type(w) is int and w > 0 for w in widths)
         ):
             raise ValueError(f"widths must be two or more whole numbers, pixels first and classes last, got {widths!r}")
-        values = {"layer": _choice(rest, "layer", LAYERS), "loss": _choice(rest, "loss", LOSSES)}
-        if values["layer"] == "experimental":
-            values["beta_init"] = _number(rest, "beta_init")
+        values = {"layer": _layer(rest), "loss": _choice(rest, "loss", LOSSES)}
         if values["loss"] == "ginzburg-landau":
             values["coefficients"] = tuple(_number(rest, name, default) for name, default in COEFFICIENTS.items())
             values["choices"] = tuple(_choice(rest, name, known, known[0]) for name, known in CHOICES.items())
-        if (optimizer := _choice(rest, "optimizer", OPTIMIZERS)) == "sgd":
-            values["damping"] = 1 - _number(rest, "momentum")
-        else:
-            values |= {"damping": _number(rest, "damping"), "temperature": _number(rest, "temperature", 0.0)}
-        values["weight_decay"] = _number(rest, "weight_decay", 0.0)
-        if not 0 < values["damping"] < 2 or min(values["weight_decay"], values.get("temperature", 0.0)) < 0:
-            raise ValueError(
-                f"damping, or 1 - momentum, must lie between 0 and 2, both excluded, and temperature and weight_decay "
-                f"must be at least 0, got {dict(given)}"
-            )
+        values |= _optimizer(rest)
         if rest:
-            raise ValueError(f"{values['layer']}, {values['loss']} and {optimizer} know no {sorted(rest)}")
+            optimizer = given["optimizer"]
+            raise ValueError(f"{values['layer'].kind}, {values['loss']} and {optimizer} know no {sorted(rest)}")
+        if values["layer"].frozen and values.get("temperature"):
+            raise ValueError("frozen is for temperature 0: the noise of a run depends on what is trained")
         return cls(tuple(widths), **values)
 
     @property
     def architecture(self) -> tuple:
         """What replicas must share to be computed together."""
-        return self.widths, self.layer
+        return self.widths, self.layer.architecture, self.optimizer, self.scheme
 
     @property
     def size(self) -> int:
         """Number of trainable scalars."""
-        return sum(i * o + (o if self.layer == "linear" else 2) for i, o in pairwise(self.widths))
+        return sum(self.layer.size(i, o) for i, o in pairwise(self.widths))
 
     def network(self) -> nn.Sequential:
         """Make the network, from torch's global seed."""
-        if self.layer == "linear":
-            return network(self.widths, nn.Linear)
-        return network(self.widths, lambda i, o: ExperimentalLayer(i, o, self.beta_init))
+        return network(self.widths, self.layer.make)
 
-    def modules(self, lr: float) -> tuple[nn.Module, Callable[[Tensor, Tensor], Tensor], Langevin]:
-        """Make network, loss and optimizer, from torch's global seed, for :func:`physnn.lab.training.fit`."""
+    def modules(self, lr: float) -> tuple[nn.Module, Callable[[Tensor, Tensor], Tensor], torch.optim.Optimizer]:
+        """Make network, loss and optimizer, from torch's global seed, for :func:`physnn.lab.training.fit`.
+
+        Schedules are left to the caller (``LambdaLR`` and :class:`physnn.TemperatureSchedule`).
+        """
         model = self.network()
-        options = {"damping": self.damping, "temperature": self.temperature, "weight_decay": self.weight_decay}
         losses = {"cross-entropy": F.cross_entropy, "squared-error": squared_error}
         if self.loss == "ginzburg-landau":
             loss = GinzburgLandauLoss(*self.coefficients, **dict(zip(CHOICES, self.choices, strict=True)))
         else:
             loss = losses[self.loss]
-        return model, loss, Langevin(model.parameters(), lr, **options)
+        if self.optimizer != "langevin":
+            adam = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.optimizer]
+            return model, loss, adam(model.parameters(), lr, weight_decay=self.weight_decay)
+        names = ("damping", "temperature", "weight_decay", "scheme", "noise")
+        return model, loss, Langevin(model.parameters(), lr, **{name: getattr(self, name) for name in names})
 
 
 def squared_error(phi: Tensor, labels: Tensor) -> Tensor:
@@ -109,13 +120,59 @@ def squared_error(phi: Tensor, labels: Tensor) -> Tensor:
     return F.mse_loss(phi, F.one_hot(labels, phi.shape[-1]).to(phi.dtype))
 
 
-def seeded(recipe: Recipe, seed: int) -> tuple[list[Tensor], torch.Generator]:
-    """Return a replica's start values and the generator of its noise, as :meth:`Recipe.modules` makes them."""
+def seeded(recipe: Recipe, seed: int) -> tuple[nn.Sequential, torch.Generator]:
+    """Return a replica's network and the generator of its noise, as :meth:`Recipe.modules` makes them."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        start = [p.detach() for p in recipe.network().parameters()]
+        start = recipe.network()
         # Langevin seeds its own generator when it is made, after the network.
         return start, torch.Generator().manual_seed(int(torch.randint(2**63 - 1, ())))
+
+
+def _layer(rest: dict) -> Layer:
+    kind = _choice(rest, "layer", LAYERS)
+    if kind == "linear":
+        return Layer(kind, bias=_switch(rest, "bias", True))
+    if kind == "experimental":
+        return Layer(kind, bias=False, beta_init=_number(rest, "beta_init"))
+    if kind != "dynamic":
+        return Layer(kind)
+    gate, frozen = rest.pop("gate", "input"), rest.pop("frozen", [])
+    if not isinstance(frozen, (list, tuple)) or not set(frozen) <= set(TRAINED):
+        raise ValueError(f"frozen must be a list of {' and '.join(TRAINED)}, or empty, got {frozen!r}")
+    return Layer(
+        kind,
+        bias=_switch(rest, "bias", False),
+        beta_init=_number(rest, "beta_init"),
+        position=_choice(rest, "position", POSITIONS, POSITIONS[0]),
+        gate=gate if gate == "input" else _number({"gate": gate}, "gate"),
+        frozen=tuple(frozen),
+    )
+
+
+def _optimizer(rest: dict) -> dict[str, Any]:
+    kind = _choice(rest, "optimizer", OPTIMIZERS)
+    values = {"optimizer": "langevin" if kind == "sgd" else kind, "weight_decay": _number(rest, "weight_decay", 0.0)}
+    values["lr_schedule"] = _choice(rest, "lr_schedule", SCHEDULES, SCHEDULES[0])
+    if kind == "sgd":
+        values["damping"] = 1 - _number(rest, "momentum")
+    elif kind == "langevin":
+        values |= {"damping": _number(rest, "damping"), "temperature": _number(rest, "temperature", 0.0)}
+        choices = {"scheme": SCHEMES, "noise": KINDS, "temperature_schedule": SCHEDULES}
+        values |= {name: _choice(rest, name, known, known[0]) for name, known in choices.items()}
+    if not 0 < values.get("damping", 1) < 2 or min(values["weight_decay"], values.get("temperature", 0.0)) < 0:
+        raise ValueError(
+            f"damping, or 1 - momentum, must lie between 0 and 2, both excluded, and temperature and weight_decay "
+            f"must be at least 0, got {values}"
+        )
+    return values
+
+
+def _switch(rest: dict, name: str, default: bool) -> bool:
+    value = rest.pop(name, default)
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be true or false, got {value!r}")
+    return value
 
 
 def _choice(rest: dict, name: str, known: Collection[str], default: str | None = None) -> str:

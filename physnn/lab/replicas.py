@@ -6,6 +6,7 @@ the modules of its recipe draw them.
 """
 
 import contextlib
+import math
 import multiprocessing
 import os
 import signal
@@ -66,9 +67,12 @@ def train(replicas: Sequence[Replica], dataset: str = "mnist", *, epochs: int, *
     Returns:
         ``arm``, ``lr``, ``seed``, ``epoch`` (0 is before training), ``loss`` (mean over the epoch's steps), for the
         Ginzburg-Landau loss ``energy`` (mean over the steps of the mean inside its bars) and ``negative`` (the share of
-        steps where it was negative), ``validation_accuracy``, ``validation_nll`` and ``validation_ece``, ``seconds``
-        (cumulative, shared among those trained together), ``diverged``; in the last row ``scale``
-        (:func:`physnn.lab.metrics.fit_scale`, on the validation images) and, with ``test``, ``test_accuracy``,
+        steps where it was negative), ``kinetic`` and ``configurational`` (temperatures, see
+        :class:`physnn.Thermometer`, means over every tenth step; not for Adam), ``validation_accuracy``,
+        ``validation_nll`` and ``validation_ece``, ``norm`` and ``distance`` (of the parameters, and from their start),
+        ``seconds`` (cumulative, shared among those trained together), ``diverged``; in the last row ``scale``
+        (:func:`physnn.lab.metrics.fit_scale`, on the validation images) and, with ``test``, ``train_accuracy`` and
+        ``train_nll`` (of all training images), ``test_accuracy``,
         ``test_nll`` and ``test_ece`` (of the outputs times their scale), ``test_roughness`` (normalized Dirichlet
         energy of the outputs along the class index; its mean over all orders of the classes is 2) and
         ``test_spatial`` (mean over classes of the squared periodic central difference of the outputs divided by their
@@ -165,10 +169,13 @@ def train_chunk(
     raises, ends the training early.
     """
     images, rows, seconds = _load(dataset, device), [], 0.0
-    stack = Stack(
-        [Recipe.read(r.recipe) for r in replicas], [r.lr for r in replicas], [r.seed for r in replicas], device
+    recipes, lrs, seeds = (
+        [Recipe.read(r.recipe) for r in replicas],
+        [r.lr for r in replicas],
+        [r.seed for r in replicas],
     )
-    nothing = dict.fromkeys(("loss", "energy", "negative"), torch.full((len(replicas),), torch.nan))
+    stack = Stack(recipes, lrs, seeds, epochs * math.ceil(len(images.train) / batch_size), device)
+    nothing = dict.fromkeys(Stack.AVERAGES, torch.full((len(replicas),), torch.nan))
     complete = False
     with contextlib.suppress(KeyboardInterrupt):
         for epoch in range(epochs + 1):
@@ -195,9 +202,12 @@ def _measure(
     outputs, labels = stack.outputs(images, images.validation), images.validation.labels
     names = ("accuracy", "nll", "ece")
     values = {**averages, **{f"validation_{name}": getattr(metrics, name)(outputs, labels) for name in names}}
+    values |= stack.lengths()
     if last:
         values["scale"] = metrics.fit_scale(outputs, labels)
     if last and test:
+        outputs, labels = stack.outputs(images, images.train), images.train.labels
+        values |= {f"train_{name}": getattr(metrics, name)(outputs, labels) for name in names[:2]}
         outputs, labels = stack.outputs(images, images.test), images.test.labels
         scaled = values["scale"][:, None, None] * outputs
         values |= {f"test_{name}": getattr(metrics, name)(scaled, labels) for name in names}

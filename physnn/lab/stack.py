@@ -5,83 +5,81 @@ from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from physnn.field import difference, normalize
 from physnn.lab.data import Dataset, Split
+from physnn.lab.layers import apply, positions
 from physnn.lab.recipe import Recipe, seeded
+from physnn.lab.updates import Update
 
 EVALUATED = 2000  # images at a time
 
 
 class Stack:
-    r"""R networks with parameters of shape (R, ...), each with its loss, its optimizer, its batches and its noise.
-
-    The update is that of :class:`physnn.Langevin` with numbers of each replica's own,
-    :math:`v \leftarrow (1-\gamma)v - \alpha(g + \lambda\theta) + \sqrt{2\gamma\alpha T}\,\eta`,
-    :math:`\theta \leftarrow \theta + v`; at T = 0 it is SGD with momentum :math:`1-\gamma`.
+    """R networks with parameters of shape (R, ...), each with its loss, its optimizer, its batches and its noise.
 
     Args:
         recipes: one for each replica, all of one architecture.
         lrs: their learning rates.
         seeds: of their start values, the order of their images, and their noise.
+        steps: how many each will take: the length of its schedules.
         device: where they live.
 
     Attributes:
         alive: whether each replica's loss and parameters have been finite so far.
+        start: the parameters before training.
     """
+
+    AVERAGES = ("loss", "energy", "negative", "kinetic", "configurational")  # of an epoch
 
     def __init__(
         self,
         recipes: Sequence[Recipe],
         lrs: Sequence[float],
         seeds: Sequence[int],
+        steps: int,
         device: torch.device | str = "cpu",
     ) -> None:
         self.recipes, self.layer, self.device = recipes, recipes[0].layer, torch.device(device)
         self.alive = [True] * len(recipes)
-        starts, self.noise = zip(*(seeded(*each) for each in zip(recipes, seeds, strict=True)), strict=True)
-        self.params = [torch.stack(same).to(device).requires_grad_() for same in zip(*starts, strict=True)]
-        self.velocities = [torch.zeros_like(p) for p in self.params]
-        self.sizes = [p[0].numel() for p in self.params]
-        columns = [(r.damping, lr, r.weight_decay, r.temperature) for r, lr in zip(recipes, lrs, strict=True)]
-        damping, lr, decay, temperature = torch.tensor(columns, dtype=torch.float64).T
-        numbers = 1 - damping, lr, decay, (2 * damping * lr * temperature).sqrt()
-        self.keep, self.lr, self.decay, self.std = (number.float().to(device) for number in numbers)
-        self.decays, self.hot = bool(decay.any()), [i for i, r in enumerate(recipes) if r.temperature > 0]
+        networks, noise = zip(*(seeded(*each) for each in zip(recipes, seeds, strict=True)), strict=True)
+        same = zip(*([p.detach() for p in network.parameters()] for network in networks), strict=True)
+        self.params = [torch.stack(several).to(device).requires_grad_() for several in same]
+        self.start = [p.detach().clone() for p in self.params]
+        self._dynamics(networks)
+        self.update = Update(recipes, lrs, noise, self.params, _learned(networks, self.device), steps)
         distinct = list(dict.fromkeys(seeds))
         self.order = [torch.Generator().manual_seed(seed) for seed in distinct]
         some = 1 < len(distinct) < len(seeds)  # share their images: not all, and not none
         self.which = torch.tensor([distinct.index(seed) for seed in seeds], device=self.device) if some else None
         self.losses = _grouped_losses(recipes, self.device)
 
+    def _dynamics(self, networks: Sequence[nn.Module]) -> None:
+        """Take the factors a of every layer, and the gates, where there are any."""
+        self.factors: list[Tensor | None] = [None] * (len(self.recipes[0].widths) - 1)
+        gates = [(1.0, 0.0) if r.layer.gate == "input" else (0.0, r.layer.gate) for r in self.recipes]
+        self.gates = torch.tensor(gates).T.to(self.device)
+        if self.layer.kind in ("experimental", "dynamic") and self.layer.position != "learned":
+            for k, n in enumerate(self.recipes[0].widths[:-1]):
+                several = [positions(network[1 + 2 * k], n) for network in networks]  # behind Flatten, between ReLUs
+                self.factors[k] = torch.stack(several).to(self.device)
+
     def forward(self, x: Tensor) -> Tensor:
         """Map inputs of shape (R, B, n), or (1, B, n) for all, to outputs of shape (R, B, classes)."""
-        per_layer = 2 if self.layer == "linear" else 3
-        for start in range(0, len(self.params), per_layer):
-            if start:
-                x = x.relu()
-            if self.layer == "linear":
-                weight, bias = self.params[start : start + 2]
-                if len(x) == 1 and len(weight) > 1:  # one product for all
-                    phi = F.linear(x[0], weight.flatten(0, 1), bias.flatten())
-                    x = phi.view(len(x[0]), *bias.shape).transpose(0, 1)
-                else:
-                    x = torch.baddbmm(bias.unsqueeze(1), x, weight.mT)
-            else:
-                weight, beta, t = self.params[start : start + 3]
-                eta = 5 * beta[:, None, None]
-                position = torch.arange(x.shape[-1], dtype=x.dtype, device=x.device)
-                gate = t[:, None] * x.mean(-1, keepdim=True).sigmoid()
-                x = torch.bmm(x * (position * eta.cosh() + gate * eta.sinh()), weight.mT)
+        per_layer = self.layer.tensors
+        for k, a in enumerate(self.factors):
+            params = self.params[k * per_layer : (k + 1) * per_layer]
+            x = apply(self.layer.kind, self.layer.bias, x.relu() if k else x, params, a, self.gates)
         return x
 
     def epoch(self, images: Dataset, batch_size: int) -> dict[str, Tensor]:
-        """Visit the training images once; return means over the steps, of shape (R,): loss, energy, and the share
-        of steps with a negative energy."""
+        """Visit the training images once; return means over the steps, of shape (R,): loss, energy, the share of
+        steps with a negative energy, and the temperatures read."""
         train = images.train
         orders = [torch.randperm(len(train), generator=g).to(self.device).split(batch_size) for g in self.order]
         sums = torch.zeros(3, len(self.recipes), dtype=torch.float64, device=self.device)
+        self.update.readings = []
         for batches in zip(*orders, strict=True):
             index = torch.stack(batches)
             # Not by [...], which goes value by value where this copies whole images.
@@ -92,20 +90,26 @@ class Stack:
             sums += self.step(x, y)
         for i in self._not_finite(sum(p.detach().view(len(p), -1).sum(1) for p in self.params)):
             self._freeze(i)
-        return dict(zip(("loss", "energy", "negative"), sums / len(orders[0]), strict=True))
+        temperatures = (
+            torch.stack(self.update.readings).mean(0)
+            if self.update.readings
+            else torch.full((2, len(self.recipes)), torch.nan)
+        )
+        return dict(zip(self.AVERAGES, [*(sums / len(orders[0])), *temperatures], strict=True))
 
     def step(self, x: Tensor, y: Tensor) -> Tensor:
         """Take one step; return losses, mean energies, and whether these are negative, of shape (3, R)."""
         losses, energies = self.losses(self.forward(x), y)
-        grads = torch.autograd.grad(losses.sum(), self.params)
-        with torch.no_grad():
-            if not math.isfinite(losses.sum().item()):
-                for i in self._not_finite(losses):
-                    self._freeze(i)
-                    for g in grads:
-                        g[i] = 0
-            self._update(grads)
-        return torch.stack([losses, energies, (energies < 0).to(losses.dtype).where(energies.isfinite(), energies)])
+        grads = torch.autograd.grad(losses.sum(), self.params, materialize_grads=True)
+        if not math.isfinite(losses.sum().item()):
+            for i in self._not_finite(losses):
+                self._freeze(i)
+                for g in grads:
+                    g[i] = 0
+        self.update.step(grads)
+        return torch.stack(
+            [losses, energies, (energies < 0).to(losses.dtype).where(energies.isfinite(), energies)]
+        ).detach()
 
     @torch.no_grad()
     def outputs(self, images: Dataset, split: Split) -> Tensor:
@@ -113,25 +117,11 @@ class Stack:
         parts = split.images.split(EVALUATED)
         return torch.cat([self.forward(images.as_input(part).view(1, len(part), -1)) for part in parts], 1)
 
-    def _update(self, grads: Sequence[Tensor]) -> None:
-        eta = self._eta()
-        for k, (p, v, g) in enumerate(zip(self.params, self.velocities, grads, strict=True)):
-            shape = (-1, *(1 for _ in p.shape[1:]))
-            if self.decays:
-                g = g + self.decay.view(shape) * p
-            v.mul_(self.keep.view(shape)).addcmul_(g, self.lr.view(shape), value=-1)
-            if eta is not None:
-                v.addcmul_(eta[k].view_as(v), self.std.view(shape))
-            p.add_(v)
-
-    def _eta(self) -> list[Tensor] | None:
-        """Draw every warm replica's noise from its own generator."""
-        if not self.hot:
-            return None
-        flat = torch.zeros(len(self.recipes), sum(self.sizes))
-        for i in self.hot:
-            flat[i].normal_(generator=self.noise[i])
-        return list(flat.to(self.device).split(self.sizes, 1))
+    @torch.no_grad()
+    def lengths(self) -> dict[str, Tensor]:
+        """Return the norm of each replica's parameters, and their distance from the start, of shape (R,)."""
+        apart = [p - start for p, start in zip(self.params, self.start, strict=True)]
+        return {"norm": _length(self.params), "distance": _length(apart)}
 
     def _not_finite(self, values: Tensor) -> list[int]:
         return (~values.isfinite()).nonzero().flatten().tolist()
@@ -139,9 +129,17 @@ class Stack:
     def _freeze(self, i: int) -> None:
         """Put a replica that diverged at rest, at zero, where it disturbs no one."""
         self.alive[i] = False
-        self.lr[i] = self.std[i] = self.decay[i] = 0.0
-        for p, v in zip(self.params, self.velocities, strict=True):
-            p.detach()[i], v[i] = 0.0, 0.0
+        self.update.freeze(i)
+
+
+def _learned(networks: Sequence[nn.Module], device: torch.device) -> list[Tensor | None]:
+    """Return for each parameter whether each network trains it, None where all do."""
+    flags = torch.tensor([[p.requires_grad for p in network.parameters()] for network in networks]).T
+    return [None if row.all() else row.float().to(device) for row in flags]
+
+
+def _length(params: Sequence[Tensor]) -> Tensor:
+    return sum(p.square().reshape(len(p), -1).sum(1) for p in params).sqrt()
 
 
 def _grouped_losses(

@@ -21,7 +21,10 @@ from physnn.lab.training import accuracy, fit
 LINEAR = {"widths": [64, 10], "layer": "linear", "loss": "ginzburg-landau", "optimizer": "sgd", "momentum": 0.9}
 MLP = {**LINEAR, "widths": [64, 32, 10]}
 HOT = {"optimizer": "langevin", "damping": 0.1, "temperature": 1e-4, "weight_decay": 1e-3}
-PROPOSAL = {"widths": [64, 32, 10], "layer": "experimental", "beta_init": 0.1, "loss": "ginzburg-landau", **HOT}
+WARM = {"widths": [64, 32, 10], "layer": "linear", "loss": "ginzburg-landau", **HOT}
+PROPOSAL = {**WARM, "layer": "experimental", "beta_init": 0.1}
+DYNAMIC = {"layer": "dynamic", "beta_init": 0.1}
+ADAM = {"widths": [64, 32, 10], "layer": "linear", "loss": "cross-entropy", "weight_decay": 0.01}
 RECIPES = {
     "linear": LINEAR,
     "positive": {**LINEAR, "quartic": 5.0, "spatial": 0.0},
@@ -30,6 +33,22 @@ RECIPES = {
     "squared error": {**MLP, "loss": "squared-error"},
     "mlp": {**MLP, "boundary": "zero", "outer": "none"},
     "proposal": PROPOSAL,
+    "no bias": {**MLP, "bias": False},
+    "dynamic": {**WARM, **DYNAMIC},
+    "normalized": {**MLP, **DYNAMIC, "position": "normalized", "gate": 0.5, "bias": True},
+    "permuted": {**MLP, **DYNAMIC, "position": "permuted", "frozen": ["beta"]},
+    "reversed": {**MLP, **DYNAMIC, "position": "reversed", "frozen": ["beta", "t"]},
+    "sinh alone": {**MLP, **DYNAMIC, "position": "none"},
+    "learned": {**WARM, **DYNAMIC, "position": "learned", "bias": True},
+    "wide": {**LINEAR, **DYNAMIC, "widths": [64, 80, 10], "position": "ones"},
+    "film": {**MLP, "layer": "film"},
+    "squeeze-and-excitation": {**WARM, "layer": "squeeze-excitation"},
+    "gjf": {**WARM, "scheme": "gjf"},
+    "baoa": {**WARM, "scheme": "baoa", "damping": 0.5},
+    "two-point": {**WARM, "noise": "two-point"},
+    "byte-sum": {**WARM, "noise": "byte-sum"},
+    "adam": {**ADAM, "optimizer": "adam"},
+    "adamw": {**ADAM, "optimizer": "adamw"},
 }
 MEASURED = ["loss", "validation_accuracy", "validation_nll", "validation_ece", "energy"]
 
@@ -204,7 +223,7 @@ def test_ctrl_c_reaches_the_processes_and_keeps_their_epochs(tmp_path):
     ("change", "message"),
     [
         ({"widths": [64]}, "widths must be two or more"),
-        ({"layer": "conv"}, "layer must be one of linear, experimental, got 'conv'"),
+        ({"layer": "conv"}, "layer must be one of linear, experimental, dynamic, film, squeeze-excitation, got 'conv'"),
         ({"momentum": None}, "momentum must be a finite number, got None"),
         ({"momentum": 1.0}, "damping, or 1 - momentum, must lie between 0 and 2"),
         ({"quartic": "5"}, "quartic must be a finite number, got '5'"),

@@ -1,0 +1,168 @@
+"""The layers that studies compare: as modules, and many of one kind at once, on parameters with a first axis R.
+
+``apply`` takes the parameters of R modules, stacked in the order of ``module.parameters()``.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from physnn import DynamicLinear, ExperimentalLayer
+
+LAYERS = ("linear", "experimental", "dynamic", "film", "squeeze-excitation")
+POSITIONS = ("index", "normalized", "ones", "permuted", "reversed", "learned", "none")
+TRAINED = ("beta", "t")  # what can be frozen
+FEW = 64  # outputs, up to which two products are quicker than scaling the inputs
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What a layer is: its kind and the options of that kind, see :class:`physnn.lab.recipe.Recipe`."""
+
+    kind: str
+    bias: bool = True
+    beta_init: float = math.nan
+    position: str = "index"
+    gate: str | float = "input"
+    frozen: tuple[str, ...] = ()
+
+    @property
+    def architecture(self) -> tuple:
+        """What layers must share to be computed together."""
+        return self.kind, self.bias, self.position == "learned"
+
+    @property
+    def tensors(self) -> int:
+        """How many parameters its module has."""
+        more = {"linear": 0, "experimental": 2, "dynamic": 2 + (self.position == "learned")}.get(self.kind, 2)
+        return 1 + self.bias + more
+
+    def size(self, n: int, m: int) -> int:
+        """Number of trainable scalars, for n inputs and m outputs."""
+        size = n * m + m * self.bias
+        if self.kind in ("experimental", "dynamic"):
+            size += 2 - len(self.frozen) + n * (self.position == "learned")
+        return size + {"film": 2 * m, "squeeze-excitation": 2 * groups(n)}.get(self.kind, 0)
+
+    def make(self, n: int, m: int) -> nn.Module:
+        """Make the module, from torch's global seed."""
+        if self.kind == "linear":
+            return nn.Linear(n, m, bias=self.bias)
+        if self.kind == "experimental":
+            return ExperimentalLayer(n, m, self.beta_init)
+        if self.kind == "film":
+            return FiLM(n, m)
+        if self.kind == "squeeze-excitation":
+            return SqueezeExcitation(n, m)
+        own = self.position in ("reversed", "none")
+        position = "index" if own else self.position
+        layer = DynamicLinear(n, m, beta=self.beta_init, position=position, gate=self.gate, bias=self.bias)
+        if own:
+            layer.position.copy_(layer.position.flip(0) if self.position == "reversed" else torch.zeros(n))
+        for name in self.frozen:
+            getattr(layer, name).requires_grad_(False)
+        return layer
+
+
+class FiLM(nn.Linear):
+    r"""A linear layer with a scale and a shift of each output that depend on the mean of the input.
+
+    .. math::
+        \varphi = (1 + s\,\tau) \odot (W x + b) + r\,\tau, \qquad \tau = \sigma(\operatorname{mean} x)
+
+    s and r start at 0. Shape: (\*, n) to (\*, m). Source: Perez et al. (2018), with the generator that the layer of
+    the post has, one number of each input.
+    """
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features)
+        self.scale = nn.Parameter(torch.zeros(out_features))
+        self.shift = nn.Parameter(torch.zeros(out_features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map inputs of shape (\\*, n) to outputs of shape (\\*, m)."""
+        tau = x.mean(-1, keepdim=True).sigmoid()
+        return (1 + self.scale * tau) * super().forward(x) + self.shift * tau
+
+
+class SqueezeExcitation(nn.Linear):
+    r"""A linear layer behind a gate for each of G groups of neighbouring inputs.
+
+    .. math::
+        \varphi = W\,(g \odot x) + b, \qquad g = \sigma\bigl(e \max(0, s \cdot z)\bigr)
+
+    with z the G means of the groups, s starting at 1/G each, and e drawn between -1 and 1. Shape: (\*, n) to
+    (\*, m). Source: Hu, Shen & Sun (2018), with a bottleneck of one unit, which starts awake.
+    """
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features)
+        count = groups(in_features)
+        self.squeeze = nn.Parameter(torch.full((count,), 1 / count))
+        self.excite = nn.Parameter(torch.empty(count).uniform_(-1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map inputs of shape (\\*, n) to outputs of shape (\\*, m)."""
+        return super().forward(excited(x, self.squeeze, self.excite))
+
+
+def groups(n: int) -> int:
+    """Return into how many groups n inputs go: the largest divisor of n that is not above half its root."""
+    return max(k for k in range(1, max(1, math.isqrt(n) // 2) + 1) if n % k == 0)
+
+
+def excited(x: Tensor, squeeze: Tensor, excite: Tensor) -> Tensor:
+    """Gate inputs (..., n) by the means of their groups, with weights of shape (..., G)."""
+    grouped = x.unflatten(-1, (squeeze.shape[-1], -1))
+    bottleneck = (grouped.mean(-1) * squeeze).sum(-1, keepdim=True).relu()
+    return ((excite * bottleneck).sigmoid().unsqueeze(-1) * grouped).flatten(-2)
+
+
+def positions(module: nn.Module, n: int) -> Tensor:
+    """Return the factors a of a layer that has them, as it uses them; the post's for its own class."""
+    a = getattr(module, "position", torch.arange(n)).detach().float()
+    return a / a.square().mean().sqrt() if getattr(module, "position_kind", "") == "normalized" else a
+
+
+def apply(kind: str, bias: bool, x: Tensor, params: Sequence[Tensor], a: Tensor | None, gate: Tensor | None) -> Tensor:
+    """Map inputs (R, B, n), or (1, B, n) for all, to outputs (R, B, m).
+
+    Args:
+        a: for dynamic layers their factors, shape (R, n); None where they are the last of the parameters.
+        gate: for dynamic layers the coefficients of σ(mean x) and of 1 in the gate, shape (2, R).
+    """
+    if kind in ("experimental", "dynamic"):
+        weight, beta, t, *rest = params
+        phi = _dynamic(x, weight, beta, t, rest[-1] if a is None else a, gate)
+        return phi + rest[0].unsqueeze(1) if bias else phi
+    weight = params[0]
+    if kind == "film":
+        phi, (scale, shift) = _product(x, weight, params[1]), params[2:]
+        tau = x.mean(-1, keepdim=True).sigmoid()
+        return (1 + scale.unsqueeze(1) * tau) * phi + shift.unsqueeze(1) * tau
+    if kind == "squeeze-excitation":
+        x = excited(x, params[2].unsqueeze(1), params[3].unsqueeze(1))
+    return _product(x, weight, params[1] if bias else None)
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    if len(x) == 1 and len(weight) > 1:  # one product for all
+        phi = F.linear(x[0], weight.flatten(0, 1), None if bias is None else bias.flatten())
+        return phi.view(len(x[0]), *weight.shape[:2]).transpose(0, 1)
+    return torch.bmm(x, weight.mT) if bias is None else torch.baddbmm(bias.unsqueeze(1), x, weight.mT)
+
+
+def _dynamic(x: Tensor, weight: Tensor, beta: Tensor, t: Tensor, a: Tensor, gate: Tensor) -> Tensor:
+    """Apply W[(a cosh + tau sinh) * x]: by scaling the inputs, or as two products where there are few outputs."""
+    eta = 5 * beta[:, None, None]
+    of_input, constant = gate[:, :, None, None]
+    tau = t[:, None] * (of_input * x.mean(-1, keepdim=True).sigmoid() + constant)
+    if weight.shape[1] <= FEW:
+        both = _product(x, torch.cat([weight * a.unsqueeze(1), weight], 1), None)
+        first, second = both.split(weight.shape[1], -1)
+        return eta.cosh() * first + eta.sinh() * tau * second
+    return torch.bmm(x * (a.unsqueeze(1) * eta.cosh() + tau * eta.sinh()), weight.mT)
