@@ -93,9 +93,9 @@ def test_eq_opt_virial(decay):
     generator = torch.Generator().manual_seed(1)
     theta = torch.nn.Parameter(torch.randn(20_000, dtype=torch.float64, generator=generator))
     kappa = torch.linspace(0, 2, 20_000, dtype=torch.float64)
-    alpha, gamma, n = 0.002, 0.1, 1500
+    alpha, gamma, n = 0.0007, 0.1, 600
     optimizer = Langevin(
-        [theta], alpha, damping=gamma, temperature=0.3, weight_decay=decay, generator=generator
+        [theta], alpha, damping=gamma, temperature=1.5, weight_decay=decay, generator=generator
     )
     thermometer, sums, start = Thermometer(optimizer, every=1), np.zeros(2), theta.detach().square().sum()
     for _ in range(n):
@@ -143,7 +143,7 @@ def rayleigh(theta, curvature):
 def test_eq_opt_norm(gamma, decay):
     """Under a loss that knows no scale the squared norm grows by 2 d T t, and settles at d T / lambda."""
     generator = torch.Generator().manual_seed(2)
-    d, temperature, rate, n = 20_000, 0.001, 0.02, 2500
+    d, temperature, rate, n = 20_000, 0.001, 0.01, 5000
     theta = torch.nn.Parameter(torch.randn(d, dtype=torch.float64, generator=generator) / 50)
     curvature = torch.linspace(0, 50, d, dtype=torch.float64)
     optimizer = Langevin(
@@ -153,7 +153,7 @@ def test_eq_opt_norm(gamma, decay):
     for _ in range(n):
         theta.grad = rayleigh(theta.detach(), curvature)
         optimizer.step()
-        s += rate / theta.detach().square().sum().item()
+        s += (rate / theta.detach().square().sum()).item()
     t, end = rate * n, theta.detach().square().sum().item()
     if decay:
         rest = d * temperature / decay
@@ -161,7 +161,7 @@ def test_eq_opt_norm(gamma, decay):
         assert end == pytest.approx(rest, rel=0.03)
     else:
         assert end == pytest.approx(start + 2 * d * temperature * t, rel=0.03)
-        assert s == pytest.approx(math.log(end / start) / (2 * d * temperature), rel=0.05)  # eq-opt-angle
+        assert s == pytest.approx(math.log(end / start) / (2 * d * temperature), rel=0.1)  # eq-opt-angle
 
 
 def test_eq_opt_angle():
