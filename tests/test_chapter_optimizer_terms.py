@@ -91,11 +91,11 @@ def test_eq_opt_batch():
 def test_eq_opt_virial(decay):
     """From rest far from equilibrium, two thermometers account for the norm."""
     generator = torch.Generator().manual_seed(1)
-    theta = torch.nn.Parameter(torch.randn(20_000, dtype=torch.float64, generator=generator))
-    kappa = torch.linspace(0, 2, 20_000, dtype=torch.float64)
+    theta = torch.nn.Parameter(torch.randn(200_000, dtype=torch.float64, generator=generator))
+    kappa = torch.linspace(0, 2, 200_000, dtype=torch.float64)
     alpha, gamma, n = 0.0007, 0.1, 600
     optimizer = Langevin(
-        [theta], alpha, damping=gamma, temperature=1.5, weight_decay=decay, generator=generator
+        [theta], alpha, damping=gamma, temperature=5.0, weight_decay=decay, generator=generator
     )
     thermometer, sums, start = Thermometer(optimizer, every=1), np.zeros(2), theta.detach().square().sum()
     for _ in range(n):
