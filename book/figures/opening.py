@@ -42,7 +42,7 @@ def outputs() -> list[Tensor]:
     snapshots = []
     for epochs in EPOCHS:
         torch.manual_seed(0)
-        model, loss, optimizer = Recipe.read(study.arms[ARM]).modules(study.tuned(study.table())[ARM])
+        model, loss, optimizer = Recipe.read(study.arms[ARM]).modules(study.tuned(study.table()).lr[ARM])
         if epochs:
             fit(model, loss, optimizer, dataset, epochs=epochs, batch_size=study.design["batch_size"], seed=0)
         with torch.no_grad():

@@ -3,16 +3,26 @@
 ``python -m physnn.lab.studies [NAME ...]`` runs what is missing or stale, and goes on where it was stopped. A study is
 a folder of ``results/``: ``design.yml`` (arms, tuning, final runs, contrasts), ``table.csv`` (one row per phase, arm,
 learning rate, seed and epoch) and ``provenance.json``.
+
+Under ``tuning`` a design has ``seeds``, ``epochs`` and the hyperparameters, ``lr`` and those that arms leave to be
+``search``-ed: lists of values, of which every combination is tried; or, with ``trials`` (how many) and ``draw`` (the
+seed), two bounds each, between which trials are drawn log-uniformly, the same for every arm. Without ``final`` there
+are no final runs.
 """
 
 import hashlib
 import json
+import math
 import os
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import closing
+from functools import cached_property
+from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import yaml
 
@@ -21,7 +31,9 @@ from physnn.lab.provenance import PACKAGE, RESULTS, environment, show_line
 from physnn.lab.replicas import Replica, chunks
 
 # What decides a replica's numbers. Runs that were stopped go on only if none of it has changed.
-CODE = ["field", "layer", *(f"lab/{name}" for name in ("data", "metrics", "models", "recipe", "replicas", "stack"))]
+LAB = ("data", "layers", "metrics", "models", "recipe", "replicas", "stack", "updates")
+CODE = ["field", "layer", "noise", *(f"lab/{name}" for name in LAB)]
+SEARCH = "search"  # an arm's hyperparameter that a trial sets
 
 
 class Study:
@@ -31,9 +43,10 @@ class Study:
         design: what ``design.yml`` says.
         arms: name to recipe (:class:`physnn.lab.recipe.Recipe`). Where a design has ``models``, every arm is run with
             what each of them adds to it, and is called ``"model: arm"``.
+        hyperparameters: ``lr``, then the others that are searched.
 
     Raises:
-        ValueError: there is no study of that name.
+        ValueError: there is no study of that name, or it tunes what no arm searches, or the reverse.
     """
 
     def __init__(self, name: str, results: Path = RESULTS) -> None:
@@ -50,6 +63,13 @@ class Study:
             for model, shared in models.items()
             for arm, recipe in self.design["arms"].items()
         }
+        rest = ("seeds", "epochs", "trials", "draw")
+        self.hyperparameters = [name for name in self.design["tuning"] if name not in rest]
+        sought = {name for recipe in self.arms.values() for name, value in recipe.items() if value == SEARCH}
+        if sought != {*self.hyperparameters} - {"lr"} or "lr" not in self.hyperparameters:
+            raise ValueError(
+                f"study {name!r} tunes {self.hyperparameters}, and its arms search {sorted(sought)} and lr"
+            )
         self.digest = hashlib.sha256(json.dumps(self.design, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -87,19 +107,41 @@ class Study:
                 raise ValueError(f"the {part} of study {self.name!r} changed since it was recorded; run: make results")
         return pd.read_csv(self.folder / "table.csv")
 
-    def tuned(self, table: pd.DataFrame) -> pd.Series:
-        """Return each arm's learning rate: highest validation accuracy after the last tuning epoch, mean over seeds.
+    @cached_property
+    def settings(self) -> list[dict[str, float]]:
+        """The values of the hyperparameters that are tried."""
+        tuning = self.design["tuning"]
+        values = {name: tuning[name] for name in self.hyperparameters}
+        if "trials" not in tuning:
+            return [dict(zip(values, several, strict=True)) for several in product(*values.values())]
+        logs = np.log([values[name] for name in values])
+        drawn = np.random.default_rng(tuning["draw"]).uniform(*logs.T, size=(tuning["trials"], len(values)))
+        # Four digits, that the table holds all of them.
+        return [dict(zip(values, (float(f"{value:.3e}") for value in np.exp(row)), strict=True)) for row in drawn]
+
+    def replica(self, arm: str, setting: Mapping[str, float], seed: int) -> Replica:
+        """Return the run of an arm with the hyperparameters of a setting, or of a row of the table."""
+        recipe = self.arms[arm]
+        searched = {name: float(setting[name]) for name, value in recipe.items() if value == SEARCH}
+        return Replica(arm, {**recipe, **searched}, float(setting["lr"]), int(seed))
+
+    def tuned(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return each arm's setting: highest validation accuracy after the last tuning epoch, mean over seeds.
+
+        Returns:
+            A row for each arm, a column for each hyperparameter; NaN where an arm does not search it.
 
         Raises:
             ValueError: an arm has none with which every seed reached the end.
         """
         plan = self.design["tuning"]
         rows = table[(table.phase == "tuning") & (table.epoch == plan["epochs"])]
-        rates = rows.groupby(["arm", "lr"], sort=False).validation_accuracy.agg(["mean", "count"]).reset_index()
-        rates = rates[rates["count"] == len(plan["seeds"])]
-        if lost := sorted(set(self.arms) - set(rates.arm)):
+        keys = ["arm", *self.hyperparameters]
+        means = rows.groupby(keys, sort=False, dropna=False).validation_accuracy.agg(["mean", "count"]).reset_index()
+        means = means[means["count"] == len(plan["seeds"])]
+        if lost := sorted(set(self.arms) - set(means.arm)):
             raise ValueError(f"in study {self.name!r} every learning rate diverged for {lost}; give it smaller ones")
-        return rates.loc[rates.groupby("arm", sort=False)["mean"].idxmax()].set_index("arm").lr
+        return means.loc[means.groupby("arm", sort=False)["mean"].idxmax()].set_index("arm")[self.hyperparameters]
 
     def run(self, workers: int | None = None) -> None:
         """Run every replica that has no result yet, and record the table. Ctrl-C keeps what is finished."""
@@ -107,19 +149,13 @@ class Study:
         code = hashlib.sha256(b"".join((PACKAGE / f"{name}.py").read_bytes() for name in CODE)).hexdigest()
         parts = Path("_build") / "studies" / f"{self.name}-{self.digest[:12]}-{code[:12]}"
         parts.mkdir(parents=True, exist_ok=True)
-        tuning, final = self.design["tuning"], self.design["final"]
-        trials = [
-            Replica(arm, recipe, lr, seed)
-            for arm, recipe in self.arms.items()
-            for lr in tuning["lr"]
-            for seed in tuning["seeds"]
-        ]
-        tuned = self._finish("tuning", trials, parts, workers)
-        lr = self.tuned(tuned)
-        runs = [
-            Replica(arm, recipe, float(lr[arm]), seed) for arm, recipe in self.arms.items() for seed in final["seeds"]
-        ]
-        rows = pd.concat([tuned, self._finish("final", runs, parts, workers)], ignore_index=True)
+        seeds = self.design["tuning"]["seeds"]
+        trials = [self.replica(arm, each, seed) for arm in self.arms for each in self.settings for seed in seeds]
+        rows = self._finish("tuning", trials, parts, workers)
+        if "final" in self.design:
+            best, seeds = self.tuned(rows), self.design["final"]["seeds"]
+            runs = [self.replica(arm, best.loc[arm], seed) for arm in self.arms for seed in seeds]
+            rows = pd.concat([rows, self._finish("final", runs, parts, workers)], ignore_index=True)
         _write(self.folder / "table.csv", rows.to_csv(index=False, float_format="%.5g", lineterminator="\n"))
         recorded = {
             "study": self.name,
@@ -127,7 +163,7 @@ class Study:
             "table": hashlib.sha256((self.folder / "table.csv").read_bytes()).hexdigest(),
             "data": data.load(self.design["data"]).checksum,
             **made_by,
-            "seconds_of_training": round(float(rows.groupby(["phase", "arm", "lr", "seed"]).seconds.max().sum())),
+            "seconds_of_training": round(float(rows[rows.epoch.diff(-1) != -1].seconds.sum())),
             "seconds_of_this_run": round(time.time() - start),
         }
         _write(self.folder / "provenance.json", json.dumps(recorded, indent=2) + "\n")
@@ -141,17 +177,21 @@ class Study:
         todo = [i for i, part in enumerate(path) if not part.exists()]
         options = {"batch_size": self.design["batch_size"], "epochs": self.design[phase]["epochs"]}
         options |= {"test": phase == "final", "workers": workers or os.cpu_count() or 1}
-        left = len(todo)
+        left, others = len(todo), [name for name in self.hyperparameters if name != "lr"]
         with closing(chunks([replicas[i] for i in todo], self.design["data"], **options)) as finished:
             for chunk in finished if todo else ():
                 if not chunk.complete:
                     raise KeyboardInterrupt
                 for member, rows in pd.DataFrame(chunk.rows).groupby("replica"):
-                    _write(path[todo[member]], rows.drop(columns="replica").assign(phase=phase).to_csv(index=False))
+                    recipe = self.arms[(replica := replicas[todo[member]]).arm]
+                    searched = {k: replica.recipe[k] if recipe.get(k) == SEARCH else math.nan for k in others}
+                    rows = rows.drop(columns="replica").assign(phase=phase, **searched)
+                    _write(path[todo[member]], rows.to_csv(index=False))
                 left -= len(chunk.members)
                 print(f"{time.strftime('%H:%M:%S')} {self.name}, {phase}: {left} replicas to go", flush=True)
         table = pd.concat([pd.read_csv(part) for part in path], ignore_index=True)
-        return table[["phase", *table.columns.drop("phase")]]
+        first = ["phase", "arm", "lr", *others]
+        return table[[*first, *table.columns.drop(first)]]
 
 
 def _key(phase: str, replica: Replica) -> str:

@@ -1,6 +1,7 @@
 """A study on the digits: it tunes, it runs, it resumes, and a changed design or table is refused."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from scipy.stats import kstest
 
 from physnn.lab import studies
 from physnn.lab.studies import Study
@@ -53,7 +55,7 @@ def test_run_record_resume_refuse(results, capsys):
     assert final.test_accuracy.notna().sum() == 4 and (final.test_accuracy.dropna() > 0.05).all()
     assert table[table.phase == "tuning"].test_accuracy.isna().all(), "the test images were read while tuning"
     assert table[table.lr == 1e30].groupby("arm").diverged.any().to_dict() == {"proposal": True, "plain": True}
-    assert (final.lr == final.arm.map(study.tuned(table))).all() and (final.lr < 1).all()
+    assert (final.lr == final.arm.map(study.tuned(table).lr)).all() and (final.lr < 1).all()
     assert study.provenance["seconds_of_training"] >= 0 and len(study.provenance["source"]) == 64
 
     # Finished replicas are not run again: lose one, and only that one is.
@@ -87,9 +89,62 @@ def test_models_multiply_the_arms_and_a_rate_must_serve_every_seed(results):
     rows += [("MLP: plain", 0.001, 1, 0.1), ("MLP: plain", 0.001, 2, 0.3)]
     rows += [("MLP: plain", 0.01, 1, 0.15), ("MLP: plain", 0.01, 2, 0.2)]
     table = pd.DataFrame(rows, columns=["arm", "lr", "seed", "validation_accuracy"]).assign(phase="tuning", epoch=1)
-    assert study.tuned(table).to_dict() == {"linear: plain": 0.001, "MLP: plain": 0.001}
+    assert study.tuned(table).lr.to_dict() == {"linear: plain": 0.001, "MLP: plain": 0.001}
     with pytest.raises(ValueError, match=r"every learning rate diverged for \['MLP: plain'\]"):
         study.tuned(table[~((table.arm == "MLP: plain") & (table.seed == 2))])
+
+
+SEARCH = {
+    **{name: "search" for name in ("damping", "temperature", "beta_init")},
+    "widths": [64, 10], "layer": "dynamic", "loss": "ginzburg-landau", "optimizer": "langevin",
+}  # fmt: skip
+
+
+def test_a_random_search_gives_every_arm_the_same_trials_of_what_it_searches(results):
+    bounds = {"lr": [1e-4, 1e-1], "damping": [0.02, 1.0], "temperature": [1e-8, 1e-3], "beta_init": [0.001, 1.0]}
+    arms = {"all": SEARCH, "cold": {**SEARCH, "temperature": 0.0}}
+    tuning = {"trials": 60, "draw": 1, **bounds, "seeds": [9], "epochs": 1}
+    final = {"seeds": [0], "epochs": 1}
+    path = results / "small" / "design.yml"
+    path.write_text(yaml.safe_dump({**DESIGN, "arms": arms, "tuning": tuning, "final": final}, sort_keys=False))
+    study = Study("small", results)
+    drawn = pd.DataFrame(study.settings)
+    assert len(drawn) == 60 and drawn.equals(pd.DataFrame(Study("small", results).settings))
+    logs = (drawn / [low for low, _ in bounds.values()]).map(math.log)
+    share = logs / [math.log(high / low) for low, high in bounds.values()]
+    assert share.min().gt(0).all() and share.max().lt(1).all()
+    for name in share:  # log-uniform: a false alarm in a thousand for each
+        assert kstest(share[name], "uniform").pvalue > 1e-3
+    study.run(workers=1)
+    table = study.table()
+    tried = table[(table.phase == "tuning") & (table.epoch == 1)].reset_index(drop=True)
+    names = list(bounds)
+    pd.testing.assert_frame_equal(tried[tried.arm == "all"][names].reset_index(drop=True), drawn, rtol=1e-4)
+    assert tried[tried.arm == "cold"].temperature.isna().all()
+    assert tried[tried.arm == "cold"].damping.tolist() == tried[tried.arm == "all"].damping.tolist()
+    for arm in arms:
+        best = tried.loc[tried[tried.arm == arm].validation_accuracy.idxmax()]
+        run = table[(table.phase == "final") & (table.arm == arm)].iloc[0]
+        assert run[names].equals(best[names]) or (run[names] - best[names]).abs().max() == 0
+        replica = study.replica(arm, run, run.seed)
+        assert replica.lr == run.lr and replica.recipe["damping"] == run.damping and replica.seed == 0
+    assert study.replica("cold", best, 3).recipe["temperature"] == 0.0
+
+
+def test_a_grid_of_two_without_final_runs(results):
+    arms = {"all": {**SEARCH, "damping": 0.1, "temperature": 0.0}}
+    tuning = {"lr": [0.01, 0.1], "beta_init": [0.1, 1.0, 30.0], "seeds": [9], "epochs": 1}
+    design = {**DESIGN, "arms": arms, "tuning": tuning}
+    del design["final"], design["contrasts"]
+    path = results / "small" / "design.yml"
+    path.write_text(yaml.safe_dump(design, sort_keys=False))
+    Study("small", results).run(workers=1)
+    table = Study("small", results).table()
+    assert len(table.groupby(["lr", "beta_init"])) == 6 and set(table.phase) == {"tuning"}
+    assert table[table.beta_init == 30.0].diverged.all() and not table[table.beta_init < 30].diverged.any()
+    path.write_text(yaml.safe_dump({**design, "tuning": {**tuning, "damping": [0.1]}}))
+    with pytest.raises(ValueError, match=r"arms search \['beta_init'\] and lr"):
+        Study("small", results)
 
 
 RUN = """
@@ -156,8 +211,9 @@ def test_every_recorded_study_is_whole():
     for path in designs:
         study = Study(path.parent.name)
         table, design = study.table(), study.design
-        replicas = table.groupby(["phase", "arm", "lr", "seed"]).size()
-        tuning = len(study.arms) * len(design["tuning"]["lr"]) * len(design["tuning"]["seeds"])
-        assert len(replicas) == tuning + len(study.arms) * len(design["final"]["seeds"])
-        assert set(table.columns) >= {"epoch", "loss", "validation_accuracy", "test_accuracy", "diverged"}
+        replicas = table.groupby(["phase", "arm", *study.hyperparameters, "seed"], dropna=False).size()
+        runs = len(study.settings) * len(design["tuning"]["seeds"]) + len(design.get("final", {}).get("seeds", []))
+        assert len(replicas) == len(study.arms) * runs
+        assert set(table.columns) >= {"epoch", "loss", "validation_accuracy", "diverged"}
+        assert "test_accuracy" in table if "final" in design else "test_accuracy" not in table
         json.dumps(study.provenance)
