@@ -41,7 +41,7 @@ def rows() -> Iterator[Row]:
 def together(recipe: Recipe, seeds: list[int], images: Tensor, labels: Tensor) -> Callable[[], None]:
     """Return a step of all replicas, in the computations that ``train`` would make of them."""
     plan = arrange([recipe] * len(seeds), seeds)
-    stacks = [Stack([recipe] * len(m), [LR] * len(m), [seeds[i] for i in m], images.device) for m in plan]
+    stacks = [Stack([recipe] * len(m), [LR] * len(m), [seeds[i] for i in m], 1, images.device) for m in plan]
 
     def run() -> None:
         for stack in stacks:

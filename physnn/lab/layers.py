@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from physnn import DynamicLinear, ExperimentalLayer
 
-LAYERS = ("linear", "experimental", "dynamic", "film", "squeeze-excitation")
+LAYERS = ("linear", "experimental", "dynamic", "film", "squeeze-excitation", "convolutional")
 POSITIONS = ("index", "normalized", "ones", "permuted", "reversed", "learned", "none")
 TRAINED = ("beta", "t")  # what can be frozen
 FEW = 64  # outputs, up to which two products are quicker than scaling the inputs
@@ -38,11 +39,13 @@ class Layer:
     @property
     def tensors(self) -> int:
         """How many parameters its module has."""
-        more = {"linear": 0, "experimental": 2, "dynamic": 2 + (self.position == "learned")}.get(self.kind, 2)
+        more = {"linear": 0, "dynamic": 2 + (self.position == "learned"), "convolutional": 4}.get(self.kind, 2)
         return 1 + self.bias + more
 
     def size(self, n: int, m: int) -> int:
         """Number of trainable scalars, for n inputs and m outputs."""
+        if self.kind == "convolutional":
+            return sum(p.numel() for p in Convolutional(n, m, device="meta").parameters())
         size = n * m + m * self.bias
         if self.kind in ("experimental", "dynamic"):
             size += 2 - len(self.frozen) + n * (self.position == "learned")
@@ -58,6 +61,8 @@ class Layer:
             return FiLM(n, m)
         if self.kind == "squeeze-excitation":
             return SqueezeExcitation(n, m)
+        if self.kind == "convolutional":
+            return Convolutional(n, m)
         own = self.position in ("reversed", "none")
         position = "index" if own else self.position
         layer = DynamicLinear(n, m, beta=self.beta_init, position=position, gate=self.gate, bias=self.bias)
@@ -110,6 +115,27 @@ class SqueezeExcitation(nn.Linear):
         return super().forward(excited(x, self.squeeze, self.excite))
 
 
+class Convolutional(nn.Sequential):
+    """A small convolutional network on square images of n pixels, in the manner of LeNet: two convolutions (3×3, of 16
+    and 32 channels), each with a rectifier and the maximum of 2×2, and a linear layer.
+
+    Shape: (B, n) to (B, m). Source: LeCun et al. (1998).
+    """
+
+    def __init__(self, in_features: int, out_features: int, device: torch.device | str | None = None) -> None:
+        side, here = math.isqrt(in_features), {"device": device}
+        if side * side != in_features or side % 4:
+            raise ValueError(
+                f"a convolutional layer needs square images with a side of 4, 8, 12, ..., got {in_features} pixels"
+            )
+        super().__init__(
+            nn.Unflatten(1, (1, side, side)),
+            nn.Conv2d(1, 16, 3, padding=1, **here), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(16, 32, 3, padding=1, **here), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(32 * (side // 4) ** 2, out_features, **here),
+        )  # fmt: skip
+
+
 def groups(n: int) -> int:
     """Return into how many groups n inputs go: the largest divisor of n that is not above half its root."""
     return max(k for k in range(1, max(1, math.isqrt(n) // 2) + 1) if n % k == 0)
@@ -139,6 +165,8 @@ def apply(kind: str, bias: bool, x: Tensor, params: Sequence[Tensor], a: Tensor 
         weight, beta, t, *rest = params
         phi = _dynamic(x, weight, beta, t, rest[-1] if a is None else a, gate)
         return phi + rest[0].unsqueeze(1) if bias else phi
+    if kind == "convolutional":
+        return _convolutional(x, params)
     weight = params[0]
     if kind == "film":
         phi, (scale, shift) = _product(x, weight, params[1]), params[2:]
@@ -166,3 +194,11 @@ def _dynamic(x: Tensor, weight: Tensor, beta: Tensor, t: Tensor, a: Tensor, gate
         first, second = both.split(weight.shape[1], -1)
         return eta.cosh() * first + eta.sinh() * tau * second
     return torch.bmm(x * (a.unsqueeze(1) * eta.cosh() + tau * eta.sinh()), weight.mT)
+
+
+def _convolutional(x: Tensor, params: Sequence[Tensor]) -> Tensor:
+    """Apply the networks one after the other: a convolution is a computation large enough."""
+    module = Convolutional(x.shape[-1], params[-1].shape[-1], device="meta")
+    names = [name for name, _ in module.named_parameters()]
+    own = [dict(zip(names, one, strict=True)) for one in zip(*(p.unbind() for p in params), strict=True)]
+    return torch.stack([functional_call(module, each, x[min(r, len(x) - 1)]) for r, each in enumerate(own)])

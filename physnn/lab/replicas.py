@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cache
@@ -22,11 +22,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
-from physnn.field import difference, normalize
-from physnn.lab import data, metrics
+from physnn.lab import data
+from physnn.lab.measures import EXTRAS, after_epoch, at_end
 from physnn.lab.recipe import Recipe
 from physnn.lab.stack import Stack
 
@@ -72,11 +71,13 @@ def train(replicas: Sequence[Replica], dataset: str = "mnist", *, epochs: int, *
         ``validation_nll`` and ``validation_ece``, ``norm`` and ``distance`` (of the parameters, and from their start),
         ``seconds`` (cumulative, shared among those trained together), ``diverged``; in the last row ``scale``
         (:func:`physnn.lab.metrics.fit_scale`, on the validation images) and, with ``test``, ``train_accuracy`` and
-        ``train_nll`` (of all training images), ``test_accuracy``,
-        ``test_nll`` and ``test_ece`` (of the outputs times their scale), ``test_roughness`` (normalized Dirichlet
+        ``train_nll`` (of all training images), ``test_accuracy``, ``test_nll`` and ``test_ece`` (of the outputs times
+        their scale), ``test_roughness`` (normalized Dirichlet
         energy of the outputs along the class index; its mean over all orders of the classes is 2) and
         ``test_spatial`` (mean over classes of the squared periodic central difference of the outputs divided by their
-        largest magnitude), both means over images.
+        largest magnitude), both means over images; with the extra ``corruptions`` the shares ``error_FAMILY_SEVERITY``
+        of wrong answers on corrupted test images (:mod:`physnn.lab.corruptions`), and with ``coherence`` what
+        :func:`physnn.lab.measures.coherence` lists.
 
     Raises:
         ValueError: no replicas, a recipe that is not understood, or a number below 1.
@@ -99,6 +100,7 @@ def chunks(
     epochs: int,
     batch_size: int = 128,
     test: bool = False,
+    extras: Collection[str] = (),
     workers: int = 1,
     device: torch.device | str = "cpu",
     progress: bool | None = None,
@@ -109,6 +111,7 @@ def chunks(
 
     Args:
         test: read the test images too, once, after the last epoch.
+        extras: what else to measure then, of ``corruptions`` and ``coherence``.
         workers: processes, of one thread each; with 1, the calling process trains. A script that asks for more needs
             ``if __name__ == "__main__":``.
         progress: show a bar with the remaining time; None for where there is a terminal.
@@ -121,9 +124,12 @@ def chunks(
             f"training needs replicas, and epochs, batch_size and workers of at least 1, "
             f"got {len(replicas)} replicas, {epochs}, {batch_size} and {workers}"
         )
+    if unknown := {*extras} - {*EXTRAS}:
+        raise ValueError(f"extras must be of {', '.join(EXTRAS)}, got {sorted(unknown)}")
     plan = arrange([Recipe.read(r.recipe) for r in replicas], [r.seed for r in replicas], workers)
     jobs = [
-        ([replicas[i] for i in members], members, dataset, epochs, batch_size, test, str(device)) for members in plan
+        ([replicas[i] for i in members], members, dataset, epochs, batch_size, test, extras, str(device))
+        for members in plan
     ]
     with tqdm(total=len(replicas) * epochs, unit="epoch", disable=None if progress is None else not progress) as bar:
         if workers > 1:
@@ -146,7 +152,8 @@ def arrange(recipes: Sequence[Recipe], seeds: Sequence[int], workers: int = 1) -
         several = [members for members in by_seed.values() if len(members) >= SHARED]
         mixed = [i for members in by_seed.values() if len(members) < SHARED for i in members]
         for members in [*several, mixed] if mixed else several:
-            size = max(1, CHUNK // recipes[members[0]].size)
+            recipe = recipes[members[0]]
+            size = 1 if recipe.layer.kind == "convolutional" else max(1, CHUNK // recipe.size)
             if len(several) + bool(mixed) < workers:
                 size = min(size, -(-len(members) // workers))
             plan += [members[start : start + size] for start in range(0, len(members), size)]
@@ -160,6 +167,7 @@ def train_chunk(
     epochs: int,
     batch_size: int,
     test: bool,
+    extras: Collection[str],
     device: str,
     tick: Callable[[int], Any] = lambda count: None,
 ) -> Chunk:
@@ -169,12 +177,9 @@ def train_chunk(
     raises, ends the training early.
     """
     images, rows, seconds = _load(dataset, device), [], 0.0
-    recipes, lrs, seeds = (
-        [Recipe.read(r.recipe) for r in replicas],
-        [r.lr for r in replicas],
-        [r.seed for r in replicas],
-    )
-    stack = Stack(recipes, lrs, seeds, epochs * math.ceil(len(images.train) / batch_size), device)
+    recipes = [Recipe.read(r.recipe) for r in replicas]
+    steps = epochs * math.ceil(len(images.train) / batch_size)
+    stack = Stack(recipes, [r.lr for r in replicas], [r.seed for r in replicas], steps, device)
     nothing = dict.fromkeys(Stack.AVERAGES, torch.full((len(replicas),), torch.nan))
     complete = False
     with contextlib.suppress(KeyboardInterrupt):
@@ -182,7 +187,9 @@ def train_chunk(
             start = time.perf_counter()
             averages = stack.epoch(images, batch_size) if epoch else nothing
             seconds += (time.perf_counter() - start) / len(replicas) if epoch else 0.0
-            measured = _measure(stack, images, averages, epoch == epochs, test)
+            measured = {**averages, **after_epoch(stack, images)}
+            if epoch == epochs:
+                measured |= at_end(stack, images, test, extras)
             columns = {name: value.tolist() for name, value in measured.items()}
             for i, (replica, member) in enumerate(zip(replicas, members, strict=True)):
                 if stack.alive[i]:
@@ -194,27 +201,6 @@ def train_chunk(
         complete = True
     alive = dict(zip(members, stack.alive, strict=True))
     return Chunk(members, [row | {"diverged": not alive[row["replica"]]} for row in rows], complete)
-
-
-def _measure(
-    stack: Stack, images: data.Dataset, averages: Mapping[str, Tensor], last: bool, test: bool
-) -> dict[str, Tensor]:
-    outputs, labels = stack.outputs(images, images.validation), images.validation.labels
-    names = ("accuracy", "nll", "ece")
-    values = {**averages, **{f"validation_{name}": getattr(metrics, name)(outputs, labels) for name in names}}
-    values |= stack.lengths()
-    if last:
-        values["scale"] = metrics.fit_scale(outputs, labels)
-    if last and test:
-        outputs, labels = stack.outputs(images, images.train), images.train.labels
-        values |= {f"train_{name}": getattr(metrics, name)(outputs, labels) for name in names[:2]}
-        outputs, labels = stack.outputs(images, images.test), images.test.labels
-        scaled = values["scale"][:, None, None] * outputs
-        values |= {f"test_{name}": getattr(metrics, name)(scaled, labels) for name in names}
-        values["test_roughness"] = metrics.dirichlet(outputs, 1).nanmean(-1)
-        u = normalize(outputs.flatten(0, 1), "sample").view_as(outputs)
-        values["test_spatial"] = difference(u, 2, "periodic").square().mean((1, 2))
-    return values
 
 
 def _in_processes(jobs: Sequence[tuple], workers: int, bar: tqdm) -> Iterator[Chunk]:

@@ -65,10 +65,10 @@ class Stack:
                 several = [positions(network[1 + 2 * k], n) for network in networks]  # behind Flatten, between ReLUs
                 self.factors[k] = torch.stack(several).to(self.device)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map inputs of shape (R, B, n), or (1, B, n) for all, to outputs of shape (R, B, classes)."""
+    def forward(self, x: Tensor, layers: int | None = None) -> Tensor:
+        """Map inputs of shape (R, B, n), or (1, B, n) for all, to outputs of shape (R, B, classes), or of a layer."""
         per_layer = self.layer.tensors
-        for k, a in enumerate(self.factors):
+        for k, a in enumerate(self.factors[:layers]):
             params = self.params[k * per_layer : (k + 1) * per_layer]
             x = apply(self.layer.kind, self.layer.bias, x.relu() if k else x, params, a, self.gates)
         return x

@@ -6,8 +6,8 @@ learning rate, seed and epoch) and ``provenance.json``.
 
 Under ``tuning`` a design has ``seeds``, ``epochs`` and the hyperparameters, ``lr`` and those that arms leave to be
 ``search``-ed: lists of values, of which every combination is tried; or, with ``trials`` (how many) and ``draw`` (the
-seed), two bounds each, between which trials are drawn log-uniformly, the same for every arm. Without ``final`` there
-are no final runs.
+seed), two bounds each, between which trials are drawn log-uniformly, the same for every arm. ``final`` has ``seeds``,
+``epochs`` and ``extras`` (see :func:`physnn.lab.replicas.chunks`); without it there are no final runs.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ from physnn.lab.provenance import PACKAGE, RESULTS, environment, show_line
 from physnn.lab.replicas import Replica, chunks
 
 # What decides a replica's numbers. Runs that were stopped go on only if none of it has changed.
-LAB = ("data", "layers", "metrics", "models", "recipe", "replicas", "stack", "updates")
+LAB = ("data", "layers", "measures", "metrics", "models", "recipe", "replicas", "stack", "updates")
 CODE = ["field", "layer", "noise", *(f"lab/{name}" for name in LAB)]
 SEARCH = "search"  # an arm's hyperparameter that a trial sets
 
@@ -63,7 +63,7 @@ class Study:
             for model, shared in models.items()
             for arm, recipe in self.design["arms"].items()
         }
-        rest = ("seeds", "epochs", "trials", "draw")
+        rest = ("seeds", "epochs", "trials", "draw", "extras")
         self.hyperparameters = [name for name in self.design["tuning"] if name not in rest]
         sought = {name for recipe in self.arms.values() for name, value in recipe.items() if value == SEARCH}
         if sought != {*self.hyperparameters} - {"lr"} or "lr" not in self.hyperparameters:
@@ -177,6 +177,7 @@ class Study:
         todo = [i for i, part in enumerate(path) if not part.exists()]
         options = {"batch_size": self.design["batch_size"], "epochs": self.design[phase]["epochs"]}
         options |= {"test": phase == "final", "workers": workers or os.cpu_count() or 1}
+        options |= {"extras": self.design[phase].get("extras", ())}
         left, others = len(todo), [name for name in self.hyperparameters if name != "lr"]
         with closing(chunks([replicas[i] for i in todo], self.design["data"], **options)) as finished:
             for chunk in finished if todo else ():

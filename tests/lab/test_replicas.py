@@ -43,6 +43,7 @@ RECIPES = {
     "wide": {**LINEAR, **DYNAMIC, "widths": [64, 80, 10], "position": "ones"},
     "film": {**MLP, "layer": "film"},
     "squeeze-and-excitation": {**WARM, "layer": "squeeze-excitation"},
+    "convolutional": {**ADAM, "widths": [64, 10], "layer": "convolutional", "optimizer": "adam"},
     "gjf": {**WARM, "scheme": "gjf"},
     "baoa": {**WARM, "scheme": "baoa", "damping": 0.5},
     "two-point": {**WARM, "noise": "two-point"},
@@ -223,7 +224,10 @@ def test_ctrl_c_reaches_the_processes_and_keeps_their_epochs(tmp_path):
     ("change", "message"),
     [
         ({"widths": [64]}, "widths must be two or more"),
-        ({"layer": "conv"}, "layer must be one of linear, experimental, dynamic, film, squeeze-excitation, got 'conv'"),
+        (
+            {"layer": "conv"},
+            "layer must be one of linear, experimental, dynamic, film, squeeze-excitation, convolutional, got 'conv'",
+        ),
         ({"momentum": None}, "momentum must be a finite number, got None"),
         ({"momentum": 1.0}, "damping, or 1 - momentum, must lie between 0 and 2"),
         ({"quartic": "5"}, "quartic must be a finite number, got '5'"),

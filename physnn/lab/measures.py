@@ -1,0 +1,91 @@
+"""What is measured on a stack of networks: after every epoch, and at the end on the test images."""
+
+import math
+from collections.abc import Collection
+from functools import cache
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from physnn.field import difference, normalize
+from physnn.lab import metrics
+from physnn.lab.corruptions import FAMILIES, SEVERITIES, corrupt
+from physnn.lab.data import Dataset, Split
+from physnn.lab.stack import EVALUATED, Stack
+
+EXTRAS = ("corruptions", "coherence")
+NAMES = ("accuracy", "nll", "ece")
+CORRUPTION_SEED = 0
+SALIENT = 1000  # test images whose saliency is looked at
+
+
+def after_epoch(stack: Stack, images: Dataset) -> dict[str, Tensor]:
+    """Return ``validation_accuracy``, ``validation_nll``, ``validation_ece``, ``norm`` and ``distance``, (R,) each."""
+    outputs, labels = stack.outputs(images, images.validation), images.validation.labels
+    return {f"validation_{name}": getattr(metrics, name)(outputs, labels) for name in NAMES} | stack.lengths()
+
+
+def at_end(stack: Stack, images: Dataset, test: bool, extras: Collection[str] = ()) -> dict[str, Tensor]:
+    """Return what :func:`physnn.lab.replicas.train` lists for the last row, with the extras asked for, (R,) each."""
+    scale = metrics.fit_scale(stack.outputs(images, images.validation), images.validation.labels)
+    values = {"scale": scale}
+    if not test:
+        return values
+    outputs, labels = stack.outputs(images, images.train), images.train.labels
+    values |= {f"train_{name}": getattr(metrics, name)(outputs, labels) for name in NAMES[:2]}
+    outputs, labels = stack.outputs(images, images.test), images.test.labels
+    scaled = scale[:, None, None] * outputs
+    values |= {f"test_{name}": getattr(metrics, name)(scaled, labels) for name in NAMES}
+    values["test_roughness"] = metrics.dirichlet(outputs, 1).nanmean(-1)
+    u = normalize(outputs.flatten(0, 1), "sample").view_as(outputs)
+    values["test_spatial"] = difference(u, 2, "periodic").square().mean((1, 2))
+    if "corruptions" in extras:
+        values |= {
+            f"error_{family}_{severity}": 1
+            - metrics.accuracy(stack.outputs(images, _corrupted(images, family, severity)), labels)
+            for family, severity in product(FAMILIES, SEVERITIES)
+        }
+    if "coherence" in extras:
+        values |= coherence(stack, images)
+    return values
+
+
+def coherence(stack: Stack, images: Dataset) -> dict[str, Tensor]:
+    """Return Moran's I and the Dirichlet energy of the weights that see the image, and of the saliency, (R,) each.
+
+    ``weights_moran`` and ``weights_dirichlet`` are means over the first layer's units, of their gradients with respect
+    to the mean image: the weights, as they act; of a layer of convolutions they are means over its outputs.
+    ``saliency_moran`` and ``saliency_dirichlet`` are means over test images, of the gradients of the label's output.
+    """
+    side = math.isqrt(images.pixels)
+    mean = images.train.images.float().mean(0).div_(images.levels).flatten()
+    fields = {"weights": _gradients(stack, mean), "saliency": _saliency(stack, images)}
+    return {
+        f"{name}_{measure}": getattr(metrics, measure)(field.unflatten(-1, (side, side))).nanmean(-1)
+        for name, field in fields.items()
+        for measure in ("moran", "dirichlet")
+    }
+
+
+def _gradients(stack: Stack, image: Tensor) -> Tensor:
+    """Return the gradient of each output of the first layer, of shape (R, m, n), by one copy of the image for each."""
+    x = image.expand(len(stack.recipes), stack.recipes[0].widths[1], -1).clone().requires_grad_()
+    return torch.autograd.grad(stack.forward(x, layers=1).diagonal(dim1=1, dim2=2).sum(), x)[0]
+
+
+def _saliency(stack: Stack, images: Dataset) -> Tensor:
+    x = images.as_input(images.test.images[:SALIENT]).flatten(1)
+    x = x.expand(len(stack.recipes), -1, -1).clone().requires_grad_()
+    labels = images.test.labels[:SALIENT].expand(x.shape[:2]).unsqueeze(-1)
+    return torch.autograd.grad(stack.forward(x).gather(-1, labels).sum(), x)[0]
+
+
+@cache
+def _corrupted(images: Dataset, family: str, severity: int) -> Split:
+    """Return the corrupted test images, rounded to the levels of the images as those on disk are."""
+    parts = [
+        corrupt(images.as_input(part), family, severity, seed=CORRUPTION_SEED, start=EVALUATED * i)
+        for i, part in enumerate(images.test.images.split(EVALUATED))
+    ]
+    return Split(torch.cat(parts).mul_(images.levels).round_().to(torch.uint8), images.test.labels)
