@@ -24,12 +24,13 @@ in_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PA
 
 FINAL = {"seeds": [0, 1, 2, 3], "epochs": 2}
 TUNING = {"lr": [0.1, 1.0], "beta_init": [0.1, 10.0], "seeds": [9], "epochs": 1}
+ARM = {"widths": [4, 2], "beta_init": "search"}
 ARMS = {"as printed": {}, "unlucky": {}, "lost": {}, "plain": {"loss": "cross-entropy"}}
 DESIGNS = {
-    "a<b": {"question": "Is <b> safe & sound?", "models": {"MLP": {"widths": [4, 2]}}, "arms": ARMS, "tuning": TUNING,
+    "a<b": {"question": "Is <b> safe & sound?", "models": {"MLP": ARM}, "arms": ARMS, "tuning": TUNING,
             "final": FINAL, "contrasts": [["as printed", "plain"]]},
-    "tuned": {"question": "Where?", "arms": {"one": {"widths": [4, 2]}}, "tuning": TUNING},
-    "unrun": {"question": "What?", "arms": {"one": {"widths": [4, 2]}}, "tuning": TUNING, "final": FINAL},
+    "tuned": {"question": "Where?", "arms": {"one": ARM}, "tuning": TUNING},
+    "unrun": {"question": "What?", "arms": {"one": ARM}, "tuning": TUNING, "final": FINAL},
 }  # fmt: skip
 
 
@@ -50,7 +51,9 @@ def small_table(design: dict) -> pd.DataFrame:
                 row = {"phase": "final", "arm": arm, "lr": 1.0, "beta_init": 0.1, "seed": seed, "epoch": epoch}
                 row |= {"validation_accuracy": rng.uniform(0.8, 0.9), "diverged": lost, "loss": rng.uniform(1e-6, 2e-6)}
                 row["negative"] = np.nan if arm.endswith("plain") else rng.uniform()
-                rows.append(row | ({"test_accuracy": rng.uniform(0.8, 0.9)} if epoch == 2 else {}))
+                if epoch == 2:
+                    row |= {"test_accuracy": rng.uniform(0.8, 0.9), "error_a_1": 0.2, "error_b_1": 0.4}
+                rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -180,7 +183,6 @@ def test_the_settings_in_the_tables_are_those_of_the_final_runs():
         grid, table = GRIDS[name], GRIDS[name].study.table()
         final = table[table.phase == "final"]
         assert (final.groupby("arm").lr.nunique() == 1).all()
-        assert "lr" in grid.settings and not {"seeds", "epochs", "trials", "draw"} & set(grid.settings)
         rates = grid.numbers().lr.map(plain).astype(float)
         assert rates.to_dict() == pytest.approx(final.groupby("arm").lr.first().to_dict(), rel=5e-3)
 
@@ -211,8 +213,9 @@ def test_what_has_not_run_is_left_out_and_what_diverged_is_said(small):
     assert numbers.runs.tolist() == ["4 of 4", "3 of 4", "1 of 4", "4 of 4"]
     assert numbers.test_accuracy["MLP: lost"] == "one run"
     assert numbers.negative["MLP: plain"] == "–" and "[" in numbers.negative["MLP: unlucky"]
+    assert numbers.corruption["MLP: unlucky"] == "30.00 [30.00, 30.00]"
     assert numbers.diverged.tolist() == ["2 of 4"] * 4
-    assert grids["a<b"].settings == ["lr", "beta_init"] and "×10⁻⁶" in numbers.loss["MLP: plain"]
+    assert numbers.beta_init.tolist() == ["0.1"] * 4 and "×10⁻⁶" in numbers.loss["MLP: plain"]
     assert not grids["tuned"].measures
     (best,) = grids["tuned"].numbers().itertuples(index=False)
     assert (best.lr, best.beta_init, best.best) == ("1", "0.1", "50.00")
@@ -257,11 +260,12 @@ def test_the_parameter_knows_every_study_with_final_runs():
 @pytest.mark.parametrize("name", SHOWN)
 def test_absolute_values_are_those_of_the_tables(visit, name):
     grid, shown = GRIDS[name], visit(study=name)
+    every = grid.numbers()
     for model, arms in grid.models.items():
         for measure in grid.measures:
             rows = by_arm(shown, model=model, measure=measure)
             assert list(rows) == list(arms)
-            numbers, values = grid.numbers()[measure], grid.by_seed(measure)
+            numbers, values = every[measure], grid.by_seed(measure)
             for term, arm in arms.items():
                 assert rows[term]["text"] == numbers[arm]
                 if "[" in numbers[arm]:
@@ -304,7 +308,8 @@ def test_what_diverged_is_left_out_of_both_arms_and_said(visit, small):
     assert wanted.n == 3 and rows["unlucky"]["n"] == "3" and rows["plain"]["n"] == "4"
     assert rows["unlucky"]["text"] == wanted.format("+.2f")
     assert rows["lost"]["text"] == "one run" and "mean" not in rows["lost"]
-    assert "Not computed: lost." in shown.locator(".told").inner_text()
+    told = shown.locator(".told").inner_text()
+    assert "Not computed: lost." in told and "Some runs diverged, the means are over the others: unlucky." in told
     assert "β at the start 0.1" in shown.locator(".forest tbody tr").first.inner_text()
     shown.get_by_label("Compared with").select_option("lost")
     assert by_arm(shown)["plain"]["text"] == "no reference"

@@ -47,6 +47,9 @@ MEASURES = {
     "test_ece": Measure("test ECE", 4),
     "test_roughness": Measure("roughness along the classes", 3),
     "test_spatial": Measure("squared difference along the classes", 4),
+    "corruption": Measure("error on corrupted test images, mean, %", 2, 100),
+    "weights_moran": Measure("Moran's I of the first layer's weights", 3),
+    "saliency_moran": Measure("Moran's I of the saliency", 3),
     "validation_accuracy": Measure("validation accuracy, %", 2, 100, 0.2),
     "loss": Measure("training loss, last epoch", None),
     "negative": Measure("steps with negative energy, last epoch, %", 1, 100),
@@ -84,11 +87,11 @@ class Grid:
         final = self.table[self.table.phase == "final"]
         self.curves = final[final.epoch > 0]
         self.runs = final[final.epoch == self.plan["epochs"]]
-        self.measures = [name for name in MEASURES if name in final and np.isfinite(self.runs[name]).any()]
+        if errors := [name for name in final if name.startswith("error_")]:
+            self.runs = self.runs.assign(corruption=self.runs[errors].mean(axis=1))
+        self.measures = [name for name in MEASURES if name in self.runs and np.isfinite(self.runs[name]).any()]
         scales = {name: MEASURES[name].scale for name in self.measures}
         self.runs = self.runs.assign(**{name: self.runs[name] * scale for name, scale in scales.items()})
-        tuning = study.design["tuning"]
-        self.settings = [name for name in tuning if name in self.table and name not in ("seeds", "epochs")]
 
     def by_seed(self, measure: str) -> pd.DataFrame:
         """Return one row per seed of the design and one column per arm; NaN where there is no finite value."""
@@ -111,14 +114,14 @@ class Grid:
         """
         plan = self.study.design["tuning"]
         rows = self.table[self.table.phase == "tuning"]
-        keys = [name for name in ("trial", *self.settings) if name in rows]
+        keys = self.study.hyperparameters
         runs = rows.groupby(["arm", *keys, "seed"], sort=False, dropna=False).diverged.any()
         ends = rows[rows.epoch == plan["epochs"]].groupby(["arm", *keys], sort=False, dropna=False)
         ends = ends.validation_accuracy.agg(["mean", "count"]).reset_index()
         ends = ends[ends["count"] == len(plan["seeds"])]
         best = ends.loc[ends.groupby("arm", sort=False)["mean"].idxmax()].set_index("arm")
         result = runs.groupby("arm").agg(["size", "sum"]).set_axis(["runs", "diverged"], axis=1)
-        return result.join(best[self.settings]).assign(best=100 * best["mean"]).reindex(list(self.study.arms))
+        return result.join(best[keys]).assign(best=100 * best["mean"]).reindex(list(self.study.arms))
 
     def numbers(self) -> pd.DataFrame:
         """Return all that is known of each arm, one row each, as it is written; the columns are those of ``TITLES``.
@@ -128,7 +131,9 @@ class Grid:
         tuning, final = self.tuning(), self.table[self.table.phase == "final"]
         arms, finished = list(self.study.arms), self.runs.groupby("arm").size()
         chosen = final.groupby("arm").first() if self.measures else tuning
-        columns = {name: [_setting(value) for value in chosen[name].reindex(arms)] for name in self.settings}
+        columns = {
+            name: [_setting(value) for value in chosen[name].reindex(arms)] for name in self.study.hyperparameters
+        }
         columns["diverged"] = [f"{tuning.diverged[arm]} of {tuning.runs[arm]}" for arm in arms]
         if not self.measures:
             return pd.DataFrame(columns | {"best": tuning.best.map("{:.2f}".format)}, arms)

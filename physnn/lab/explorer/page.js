@@ -73,7 +73,8 @@ const readings = name => {  // the rows of a model: from the table on the page, 
         const text = words(i, measure.value), found = read(text);
         const role = Object.keys(roles).find(role => roles[role] === term) ?? "";
         const chosen = settings.map(key => [head(key).textContent, words(i, key)]).filter(([, text]) => text !== "–");
-        const row = {term, role, text, ...found, n: parseInt(words(i, "runs")), settings: chosen};
+        const [n, planned] = words(i, "runs").split(" of ").map(Number);
+        const row = {term, role, text, ...found, n, lost: n < planned, settings: chosen};
         row.curve = curves[i]?.map(unpack);
         if (against.value === NONE) return row;
         const nothing = {mean: undefined, text: i === base ? "the reference" : text};
@@ -99,6 +100,7 @@ const render = () => {
         "by itself.",
         compared && margin ? `Shaded: ±${margin} points.` : "",
         list("Beyond the axis", known.filter(row => row.mean < domain[0] || row.mean > domain[1])),
+        list("Some runs diverged, the means are over the others", known.filter(row => row.lost)),
         list("Not computed", rows.filter(row => /diverged|one run|no reference/.test(row.text))),
     ].filter(Boolean).join(" ");
     heat();

@@ -101,7 +101,12 @@ def _values(grid: Grid) -> dict:
             "curves": [grid.curve(arm) for arm in arms.values()],
         }
     contrasted = sorted({term for contrast in contrasts for term in contrast})
-    return {"settings": grid.settings, "measures": grid.measures, "contrasted": contrasted, "models": models}
+    return {
+        "settings": grid.study.hyperparameters,
+        "measures": grid.measures,
+        "contrasted": contrasted,
+        "models": models,
+    }
 
 
 def _section(name: str, grid: Grid, chapter: str | None) -> str:
