@@ -13,7 +13,7 @@ export JUPYTER_PREFER_ENV_PATH = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test notebooks lint serve check-site check-colab results bench lock clean
+.PHONY: help book test notebooks scoreboard lint serve check-site check-colab results results-diff bench lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,10 +27,14 @@ test: $(VENV)/.done ## Run the tests
 notebooks: $(VENV)/.done ## Write the .ipynb pairs from the .md sources
 	$(PY) -m book.tools.pairs
 
-lint: $(VENV)/.done ## Check style, notebook pairs, workflows and the citation file
+scoreboard: $(VENV)/.done ## Write the README's verdicts from the claims and the recorded studies
+	$(PY) -m book.tools.claims
+
+lint: $(VENV)/.done ## Check style, notebook pairs, scoreboard, workflows and the citation file
 	$(PY) -m ruff check $(CODE) notebooks
 	$(PY) -m ruff format --check $(CODE)
 	$(PY) -m book.tools.pairs --check
+	$(PY) -m book.tools.claims --check
 	$(VENV)/bin/zizmor --quiet --offline .github/workflows
 	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(VENV)/bin/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
@@ -49,6 +53,10 @@ check-colab: $(VENV)/.done ## Run every chapter in a clean environment like Cola
 results: $(VENV)/.done ## Run the recorded studies again (long)
 	MPLBACKEND=Agg $(PY) -m physnn.lab.studies
 	MPLBACKEND=Agg $(PY) -m book.figures.opening
+	$(PY) -m book.tools.claims
+
+results-diff: $(VENV)/.done ## Compare the recorded numbers of two commits: BASE=REV [HEAD=REV]
+	@$(PY) -m book.tools.results_diff $(or $(BASE),$(error name a commit to compare with: make results-diff BASE=main)) $(HEAD)
 
 bench: $(VENV)/.done ## Time the package against its peers (RECORD=yes: for the book)
 	OMP_NUM_THREADS=1 $(PY) -m benchmarks $(if $(RECORD),--record)

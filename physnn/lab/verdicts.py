@@ -22,6 +22,7 @@ or ``NAME within X`` (of a contrast: it is less than X in size, by two one-sided
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -106,10 +107,21 @@ def effect(how: Mapping[str, Any], results: Path = RESULTS) -> Effect:
     arms = how.get("contrast") or [how["arm"]]
     if unknown := [arm for arm in arms if arm not in study.arms]:
         raise ValueError(f"study {study.name!r} has no arms {unknown}; it has {list(study.arms)}")
-    values = [_values(study, study.table(), arm, how) for arm in arms]
+    values = [_values(study, _table(study), arm, how) for arm in arms]
     if len(values) == 1:
         return Effect(stats.mean_interval(values[0]))
     return Effect(stats.paired_difference(*values), tuple(values))
+
+
+def _table(study: Study) -> pd.DataFrame:
+    """Return the study's recorded rows, read once for all the effects that need them."""
+    recorded = study.provenance  # that it is there
+    return _read(study.name, study.folder.parent, study.digest, recorded["table"])
+
+
+@lru_cache(maxsize=32)
+def _read(name: str, results: Path, design: str, table: str) -> pd.DataFrame:
+    return Study(name, results).table()
 
 
 def _values(study: Study, table: pd.DataFrame, arm: str, how: Mapping[str, Any]) -> pd.Series:
