@@ -70,7 +70,9 @@ def test_a_quotation_that_was_changed_is_noticed():
     assert not known & {quotations.digest(words) for words in ("speed", "It is fast", "Accuracy | 98%")}
 
 
-@pytest.mark.parametrize("claim", [claim for claim in CLAIMS if claim.decided or claim.see], ids=lambda c: str(c.number))
+@pytest.mark.parametrize(
+    "claim", [claim for claim in CLAIMS if claim.decided or claim.see], ids=lambda c: str(c.number)
+)
 def test_the_place_that_decides_exists(claim):
     for place in filter(None, (claim.decided, claim.see)):
         source = ROOT / f"{place['page']}.md"

@@ -65,7 +65,9 @@ def numbers(repository: Path, revision: str) -> Numbers:
 def report(old: Numbers, new: Numbers, names: tuple[str, str]) -> str:
     """Return the differences as Markdown."""
     parts = [f"# Recorded numbers, {names[0]} → {names[1]}"]
-    parts += [f"**{name}:** {trouble}" for name, made in zip(names, (old, new), strict=True) for trouble in made.troubles]
+    parts += [
+        f"**{name}:** {trouble}" for name, made in zip(names, (old, new), strict=True) for trouble in made.troubles
+    ]
     verdicts = _changed(old.verdicts, new.verdicts)
     rows = [[claim, was or "–", now or "–"] for claim, (was, now) in verdicts.items()]
     if old.verdicts or not new.verdicts:
