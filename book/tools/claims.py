@@ -151,13 +151,13 @@ def scoreboard(board: Board) -> str:
     """Return the page of all claims."""
     parts = [
         "# Scoreboard",
-        "Every claim of the post {cite:p}`post2024`, in its own words, with the test that decides it and what came out. "
-        "The page is made from one list of claims and from the recorded studies when the book is built: no verdict is "
+        "Every claim of the post {cite:p}`post2024`, in its own words, with the test that decides it and what came of "
+        "it. The page is made from one list of claims and from the recorded studies when the book is built: no verdict is "
         "typed, and one that does not follow from the numbers by its rule cannot stand here.",
         f"{_counts(board)}.",
         "A claim **holds** if its rule is met as the post states it. It **holds in part** if one half of it does, and "
         "**holds with a change** if it does after the change that its card names. It **fails** if the measurement goes "
-        "the other way. Otherwise it is **undecided**: not yet measured, or measured and neither way. The intervals are "
+        "the other way. Otherwise it is **undecided**: not yet measured, or measured and neither way. Intervals are "
         "95 % intervals of a mean, or of the mean of paired differences ({mod}`physnn.lab.stats`).",
     ]
     for heading, (title, about) in SECTIONS.items():
@@ -288,11 +288,11 @@ def _rule(claim: Claim, sample: str) -> str:
         relation = {"covers": "contains", "within": "is within ±"}.get(relation, f"is {relation}")
         return f"“{named[name]['label']}” {relation} {bound}".replace("± ", "±")
 
-    verdicts = [
-        f"{(claim.badge if verdict == 'changed' and claim.badge else BADGES[verdict]).lower()} where {' and '.join(map(told, claim.rule[verdict]))}"
-        for verdict in DECIDED
-        if claim.rule.get(verdict)
-    ]
+    verdicts = []
+    for verdict in DECIDED:
+        if claim.rule.get(verdict):
+            badge = claim.badge if claim.badge and verdict == "changed" else BADGES[verdict]
+            verdicts.append(f"{badge.lower()} where {' and '.join(map(told, claim.rule[verdict]))}")
     return f"*Rule,* written {claim.rule['written']} its numbers were seen: {'; else '.join(verdicts)}.{sample}"
 
 
