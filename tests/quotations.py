@@ -1,6 +1,6 @@
 """The post's sentences as digests: what quotations are held against where the post's text is not at hand.
 
-The post belongs to its author, so the repository quotes it and does not copy it. ``tests/post.csv`` has one row for each
+The post belongs to its author, so the repository quotes it and does not copy it. ``tests/post.csv`` has a row for each
 sentence, list item's opening and table row of the post: its section, its number there, what it is, the SHA-256 of its
 normalized words, and whether it claims something. ``PHYSNN_POST=/folder/post.md python -m tests.quotations`` writes the
 rows again from the post, and keeps what is said about the sentences that it has seen before.

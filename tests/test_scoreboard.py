@@ -115,6 +115,7 @@ def test_stable_states_of_the_sixth_power_appear_where_the_chapter_says():
 
 RULE = {
     "written": "before",
+    "headline": ["level"],
     "effects": {
         "level": {"label": "level", "study": "small", "arm": "a", "column": "test_accuracy", "scale": 100},
         "gain": {"label": "gain", "study": "small", "contrast": ["a", "b"], "column": "test_accuracy", "scale": 100},

@@ -152,8 +152,8 @@ def scoreboard(board: Board) -> str:
     parts = [
         "# Scoreboard",
         "Every claim of the post {cite:p}`post2024`, in its own words, with the test that decides it and what came of "
-        "it. The page is made from one list of claims and from the recorded studies when the book is built: no verdict is "
-        "typed, and one that does not follow from the numbers by its rule cannot stand here.",
+        "it. The page is made from one list of claims and from the recorded studies when the book is built: no verdict "
+        "is typed, and one that does not follow from the numbers by its rule cannot stand here.",
         f"{_counts(board)}.",
         "A claim **holds** if its rule is met as the post states it. It **holds in part** if one half of it does, and "
         "**holds with a change** if it does after the change that its card names. It **fails** if the measurement goes "

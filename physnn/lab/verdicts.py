@@ -4,10 +4,10 @@ A rule is a mapping with ``effects``, by name, and for each of the verdicts ``ho
 and ``fails`` the conditions that must all be met. The first verdict in this order whose conditions are met is the
 verdict; where none is, or a study is not recorded yet, it is ``undecided``. ``book/claims.yml`` holds the book's rules.
 
-An effect has a ``study`` and either an ``arm`` or a ``contrast`` of two arms (first less second, paired). ``measure`` is
+An effect has a ``study`` and an ``arm``, or a ``contrast`` of two arms (first less second, paired). ``measure`` is
 
-- ``final`` (the default): the ``column`` after the last epoch of the final runs, times ``scale``, over seeds. Seeds whose
-  run diverged have the value ``lost``, which must then be given;
+- ``final`` (the default): the ``column`` after the last epoch of the final runs, times ``scale``, over seeds. Seeds
+  whose run diverged have the value ``lost``, which must then be given;
 - ``near-best``: the share of settings, in percent, whose validation accuracy after the last tuning epoch is at most
   ``within`` points below that of the arm's best one. A run that diverged counts as a guess, 10 %;
 - ``diverged``: the share of the settings that were tried, in percent, that diverged;
