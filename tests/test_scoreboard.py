@@ -1,7 +1,5 @@
 """The scoreboard: quotations are the post's, none of its claims is missing, and verdicts follow from the records."""
 
-import hashlib
-import json
 import os
 import re
 import shutil
@@ -16,6 +14,7 @@ from book.tools.project import BookError, Project
 from physnn.lab import verdicts
 from physnn.lab.studies import Study
 from tests import quotations
+from tests.recorded import RULE, record
 
 ROOT = Path(__file__).resolve().parents[1]
 CLAIMS = claims.read(ROOT / "book" / "claims.yml")
@@ -113,18 +112,6 @@ def test_stable_states_of_the_sixth_power_appear_where_the_chapter_says():
     assert verdicts.stable_states(1.0, 1.0) == 1
 
 
-RULE = {
-    "written": "before",
-    "headline": ["level"],
-    "effects": {
-        "level": {"label": "level", "study": "small", "arm": "a", "column": "test_accuracy", "scale": 100},
-        "gain": {"label": "gain", "study": "small", "contrast": ["a", "b"], "column": "test_accuracy", "scale": 100},
-        "near": {"label": "near", "study": "small", "contrast": ["a", "b"], "measure": "near-best", "within": 1},
-        "lost": {"label": "lost", "study": "small", "contrast": ["a", "b"], "measure": "diverged"},
-    },
-}
-
-
 @pytest.fixture
 def results(tmp_path):
     """A study by hand: a beats b by 2 points; of its four rates one is near its best, of b's two, and one diverges."""
@@ -132,30 +119,6 @@ def results(tmp_path):
     folder.mkdir(parents=True)
     record(folder, a=0.92, b=0.90)
     return folder.parent
-
-
-def record(folder, a, b):
-    design = {
-        "arms": {"a": {}, "b": {}}, "tuning": {"lr": [1.0, 2.0, 3.0, 4.0], "seeds": [9], "epochs": 1},
-        "final": {"seeds": [0, 1, 2], "epochs": 1},
-    }  # fmt: skip
-    (folder / "design.yml").write_text(yaml.safe_dump(design))
-    reached = {"a": [0.90, 0.5, 0.5, 0.5], "b": [0.901, 0.899, 0.5, None]}
-    rows = []
-    for arm, values in reached.items():
-        for lr, end in zip((1.0, 2.0, 3.0, 4.0), values, strict=True):
-            same = {"phase": "tuning", "arm": arm, "lr": lr, "seed": 9, "diverged": end is None}
-            rows.append(same | {"epoch": 0, "validation_accuracy": 0.1})
-            if end is not None:
-                rows.append(same | {"epoch": 1, "validation_accuracy": end})
-    for arm, level in {"a": a, "b": b}.items():
-        for seed in (0, 1, 2):
-            same = {"phase": "final", "arm": arm, "lr": 1.0, "seed": seed, "epoch": 1, "diverged": False}
-            rows.append(same | {"validation_accuracy": level, "test_accuracy": level + 0.001 * seed * (arm == "a")})
-    pd.DataFrame(rows).to_csv(folder / "table.csv", index=False)
-    digest = hashlib.sha256((folder / "table.csv").read_bytes()).hexdigest()
-    made = {"design": Study(folder.name, folder.parent).digest, "table": digest}
-    (folder / "provenance.json").write_text(json.dumps(made))
 
 
 @pytest.mark.parametrize(
