@@ -195,7 +195,8 @@ def digest(board: Board) -> str:
         parts.append(
             f":::{{admonition}} {{ref}}`Claim {claim.number} <claim-{claim.number}>` · “{claim.name}”\n"
             f":class: claim {LOOKS[judgement.verdict]}\n"
-            f"{_badge(claim, judgement)} {_finding(board, claim, judgement)}\n\n{_headline(claim, judgement)}.\n:::"
+            f"{_badge(claim, judgement)} {_finding(board, claim, judgement)}\n\n{_headline(claim, judgement)}."
+            f"{_sample(board, judgement, claim, shown=True)}\n:::"
         )
     measured = [claim for claim in board.of(UNDECIDED) if board.judgements[claim.number].effects]
     if measured:
@@ -219,6 +220,7 @@ def readme(board: Board) -> str:
     for claim in board.of(*DECIDED):
         judgement = board.judgements[claim.number]
         cells = [f"“{claim.name}”", _badge(claim, judgement).strip("*"), _headline(claim, judgement)]
+        cells[-1] += f".{_sample(board, judgement, claim, shown=True)}"
         lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
     return "\n".join(lines)
 
@@ -296,10 +298,13 @@ def _rule(claim: Claim, sample: str) -> str:
     return f"*Rule,* written {claim.rule['written']} its numbers were seen: {'; else '.join(verdicts)}.{sample}"
 
 
-def _sample(board: Board, judgement: Judgement, claim: Claim) -> str:
-    counts = {}
+def _sample(board: Board, judgement: Judgement, claim: Claim, shown: bool = False) -> str:
+    """Say over what the effects are means: all of them, or those of the headline."""
+    counts, headline = {}, claim.rule.get("headline")
     for name, effect in judgement.effects.items():
         how = claim.rule["effects"][name]
+        if shown and headline and name not in headline:
+            continue
         if "study" in how:
             design = (board.results / how["study"] / "design.yml").read_text(encoding="utf-8")
             trials = "trials" in yaml.safe_load(design)["tuning"]
