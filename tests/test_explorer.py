@@ -201,7 +201,7 @@ def test_numbers_are_packed_to_five_digits():
 def test_small_and_large_means_are_written_with_a_power_of_ten():
     write = MEASURES["kinetic"].write
     assert write(stats.Interval(2.004e-5, 1.9e-5, 2.1e-5, 9)) == "2.00 [1.90, 2.10] ×10⁻⁵"
-    assert write(stats.Interval(-0.00205, -0.003, -0.001, 9)) == "−0.002050 [−0.003000, −0.001000]"
+    assert write(stats.Interval(-0.00205, -0.003, -0.001, 9)) == "−2.05 [−3.00, −1.00] ×10⁻³"
     assert write(stats.Interval(0.0, 0.0, 0.0, 9)) == "0.000 [0.000, 0.000]"
     assert write(stats.Interval(1.5e6, 1e6, 2e6, 9)) == "1.50 [1.00, 2.00] ×10⁶"
 

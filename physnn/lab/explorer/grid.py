@@ -35,7 +35,7 @@ class Measure(NamedTuple):
             return interval.format(f".{self.decimals}f")
         largest = max(map(abs, interval[:3]))
         power = math.floor(math.log10(largest)) if largest else 0
-        if -4 < power < 5:
+        if -2 < power < 5:
             return interval.format(f".{max(0, 3 - power)}f")
         return f"{interval.format('.2f', 10.0**-power)} ×10{str(power).translate(RAISED)}"
 

@@ -11,7 +11,7 @@ const raised = n => (n < 0 ? "⁻" : "") + [...String(Math.abs(n))].map(digit =>
 const lowered = text => Number([...text].map(mark => mark === "⁻" ? "-" : RAISED.indexOf(mark)).join(""));
 const write = ({mean, low, high}, decimals) => {  // as Measure.write does; signed, with a digit less
     const largest = Math.max(...[mean, low, high].map(Math.abs)), power = largest ? Math.floor(Math.log10(largest)) : 0;
-    const plain = decimals !== null || power > -4 && power < 5;
+    const plain = decimals !== null || power > -2 && power < 5;
     const digits = decimals ?? (plain ? Math.max(0, 2 - power) : 2);
     const [m, l, h] = [mean, low, high].map(value => plain ? value : value / 10 ** power)
         .map(value => minus((value < 0 ? "" : "+") + value.toFixed(digits)));
