@@ -94,9 +94,7 @@ def test_eq_opt_virial(decay):
     theta = torch.nn.Parameter(torch.randn(200_000, dtype=torch.float64, generator=generator))
     kappa = torch.linspace(0, 2, 200_000, dtype=torch.float64)
     alpha, gamma, n = 0.0007, 0.1, 600
-    optimizer = Langevin(
-        [theta], alpha, damping=gamma, temperature=5.0, weight_decay=decay, generator=generator
-    )
+    optimizer = Langevin([theta], alpha, damping=gamma, temperature=5.0, weight_decay=decay, generator=generator)
     thermometer, sums, start = Thermometer(optimizer, every=1), np.zeros(2), theta.detach().square().sum()
     for _ in range(n):
         theta.grad = kappa * theta.detach()
