@@ -14,7 +14,7 @@ export JUPYTER_PREFER_ENV_PATH = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-results notebooks lint serve check-site check-colab results bench lock clean
+.PHONY: help book test test-results notebooks scoreboard lint serve check-site check-colab results results-diff bench lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,10 +31,14 @@ test-results: $(VENV)/.done ## Train a few replicas of every recorded study agai
 notebooks: $(VENV)/.done ## Write the .ipynb pairs from the .md sources
 	$(PY) -m book.tools.pairs
 
-lint: $(VENV)/.done ## Check style, notebook pairs, workflows and the citation file
+scoreboard: $(VENV)/.done ## Write the README's verdicts from the claims and the recorded studies
+	$(PY) -m book.tools.claims
+
+lint: $(VENV)/.done ## Check style, notebook pairs, scoreboard, workflows and the citation file
 	$(PY) -m ruff check $(CODE) notebooks
 	$(PY) -m ruff format --check $(CODE)
 	$(PY) -m book.tools.pairs --check
+	$(PY) -m book.tools.claims --check
 	$(VENV)/bin/zizmor --quiet --offline .github/workflows
 	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(VENV)/bin/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
@@ -53,6 +57,10 @@ check-colab: $(VENV)/.done ## Run every chapter in a clean environment like Cola
 results: $(VENV)/.done ## Run the studies whose record is missing or stale (AGAIN=yes: all, beside the record; MINUTES=90)
 	MPLBACKEND=Agg $(PY) -m physnn.lab.rerun $(STUDY) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(filter yes,$(AGAIN)),--again)
 	$(if $(filter yes,$(AGAIN)),,MPLBACKEND=Agg $(PY) -m book.figures.opening)
+	$(if $(filter yes,$(AGAIN)),,$(PY) -m book.tools.claims)
+
+results-diff: $(VENV)/.done ## Compare the recorded numbers of two commits: BASE=REV [HEAD=REV]
+	@$(PY) -m book.tools.results_diff $(or $(BASE),$(error name a commit to compare with: make results-diff BASE=main)) $(HEAD)
 
 bench: $(VENV)/.done ## Time the package against its peers (RECORD=yes: for the book)
 	OMP_NUM_THREADS=1 $(PY) -m benchmarks $(if $(RECORD),--record)
