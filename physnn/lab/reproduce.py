@@ -153,7 +153,8 @@ def check(study: Study, phase: str, replica: Replica, rows: pd.DataFrame, epochs
         near = [replace(replica, lr=replica.lr * (1 + NUDGE * step)) for step in TWINS]
         apart = [_deviations(again, twin) for twin in _train(study, phase, near, epochs)]
         drift = pd.concat(apart).groupby(level=0).max().cummax()
-        found = _worst(recorded, again, _tolerance(recorded).add(FACTOR * drift[list(recorded)], fill_value=0.0))
+        allowed = _tolerance(recorded).add(FACTOR * drift.reindex(columns=recorded.columns), fill_value=0.0)
+        found = _worst(recorded, again, allowed)
         verdict = "drifted" if found[-1] <= 1 else "differs"
     return Finding(phase, replica, verdict, *found)
 
