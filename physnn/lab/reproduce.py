@@ -9,15 +9,14 @@ as large as the difference between two seeds; in the fastest within an epoch. No
    ``FLOOR`` plus ``RELATIVE`` times the recorded number, and if both diverged after the same epoch or neither did.
 2. If it is not, its *twins* say how far rounding can have taken it: the same replica with learning rates that are off
    by once or twice ``NUDGE``, in relation. That is a hundred times the distance of neighbouring float32 numbers, which
-   counts where drift is small and has only begun (rounding that decides the sign of a loss near zero reverses a whole
-   step), and not where it is as large as it gets. It has *drifted* if every number is within the tolerance of 1 plus
-   ``FACTOR`` times the largest distance of a twin from it in the same column and up to the same epoch. The learning
-   rate does not touch epoch 0, which therefore always has the tolerance of 1.
+   leaves room where drift has only begun, and none where it is as large as it gets. It has *drifted* if every number is
+   within the tolerance of 1 plus ``FACTOR`` times the largest distance of a twin from it in the same column and up to
+   the same epoch. The learning rate does not touch epoch 0, which therefore always has the tolerance of 1.
 3. Else it *differs*: the table, the package or the machine is wrong.
 
 The numbers were chosen on draws from all studies, with two kinds of vector instructions, alone against in batches, and
-``python -m benchmarks.drift`` makes more. Most replicas were equal and deviated by a fifth of what is allowed, which
-the digits of the tables explain; the others drifted once to three times as far as their twins, and none differed.
+``python -m benchmarks.drift`` makes more. Most replicas were equal, nearly all of them within a quarter of what is
+allowed, as the digits of the tables explain; the others drifted at most three times as far as their twins.
 
 Whole tables are compared without twins. A replica that is not equal is taken for one that has drifted, at worst as far
 as a run from another seed, and with either sign. So what must agree is each arm's mean test accuracy over its seeds:
