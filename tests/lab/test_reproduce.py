@@ -95,12 +95,12 @@ def test_a_row_that_is_lost_and_a_foreign_seed_are_found(study):
 def test_drift_is_allowed_where_twins_drift_and_nowhere_else(study, monkeypatch):
     """A replica whose twins leave it, as far as they leave it: the nudge stands in for an unstable run."""
     *each, rows = find(study, study.table(), arm="MLP", phase="final", seed=2)
-    moved = rows.assign(validation_nll=rows.validation_nll * (1 + 0.001 * (rows.epoch > 1)))
+    moved = rows.assign(validation_nll=rows.validation_nll * (1 + 0.01 * (rows.epoch > 1)))
     assert check(study, *each, moved).verdict == "differs"
     monkeypatch.setattr(reproduce, "NUDGE", 0.01)
     assert check(study, *each, moved).verdict == "drifted"
     tuning = find(study, study.table(), arm="MLP", phase="tuning", lr=0.1, damping=0.1)
-    moved = tuning[2].assign(validation_nll=tuning[2].validation_nll * (1 + 0.001 * (tuning[2].epoch > 1)))
+    moved = tuning[2].assign(validation_nll=tuning[2].validation_nll * (1 + 0.01 * (tuning[2].epoch > 1)))
     assert check(study, *tuning[:2], moved).verdict == "drifted"
     start = rows.assign(validation_nll=rows.validation_nll * 1.001)
     finding = check(study, *each, start)
