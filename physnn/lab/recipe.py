@@ -17,7 +17,7 @@ from physnn.loss import BOUNDARIES, NORMS, OUTERS
 from physnn.noise import KINDS
 from physnn.scheme import SCHEMES
 
-LOSSES = ("ginzburg-landau", "cross-entropy", "squared-error")
+LOSSES = ("ginzburg-landau", "cross-entropy", "squared-error", "softmax-twice")
 OPTIMIZERS = ("sgd", "langevin", "adam", "adamw")
 SCHEDULES = ("constant", "cosine")
 COEFFICIENTS = {"quadratic": 0.0035, "quartic": -5.0, "spatial": 0.5}
@@ -34,7 +34,8 @@ class Recipe:
     ``film`` and ``squeeze-excitation`` are those of :mod:`physnn.lab.layers`.
 
     The loss ``ginzburg-landau`` takes ``quadratic``, ``quartic``, ``spatial``, ``norm``, ``boundary`` and ``outer``, as
-    printed where they are absent; ``cross-entropy`` and ``squared-error`` take nothing.
+    printed where they are absent; ``cross-entropy``, ``squared-error`` and ``softmax-twice`` (cross-entropy of the
+    softmax, as if that were not in it) take nothing.
 
     Optimizers: ``sgd`` needs ``momentum``, and is Langevin dynamics of damping 1 - momentum at temperature 0;
     ``langevin`` needs ``damping`` and takes ``temperature``, ``scheme``, ``noise`` and ``temperature_schedule``
@@ -122,7 +123,11 @@ class Recipe:
         if self.smoothness:
             weight = model[1].weight
             weight.register_hook(lambda grad: grad + self.smoothness * smoothness_gradient(weight.detach()))
-        losses = {"cross-entropy": F.cross_entropy, "squared-error": squared_error}
+        losses = {
+            "cross-entropy": F.cross_entropy,
+            "squared-error": squared_error,
+            "softmax-twice": lambda phi, labels: F.cross_entropy(phi.softmax(-1), labels),
+        }
         if self.loss == "ginzburg-landau":
             loss = GinzburgLandauLoss(*self.coefficients, **dict(zip(CHOICES, self.choices, strict=True)))
         else:

@@ -201,7 +201,8 @@ def _losses(
     classes = outputs.shape[-1]
     if loss != "ginzburg-landau":
         none = torch.full((len(outputs),), torch.nan, device=outputs.device)
-        if loss == "cross-entropy":
+        if loss in ("cross-entropy", "softmax-twice"):
+            outputs = outputs.softmax(-1) if loss == "softmax-twice" else outputs
             index = labels.expand(outputs.shape[:2]).unsqueeze(-1)
             return -F.log_softmax(outputs, -1).gather(-1, index).mean((1, 2)), none
         return (outputs - F.one_hot(labels, classes)).square().mean((1, 2)), none

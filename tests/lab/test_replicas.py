@@ -31,6 +31,7 @@ RECIPES = {
     "positive": {**LINEAR, "quartic": 5.0, "spatial": 0.0},
     "sample": {**LINEAR, "norm": "sample", "boundary": "one-sided", "outer": "elementwise"},
     "cross-entropy": {**LINEAR, "loss": "cross-entropy"},
+    "softmax twice": {**MLP, "loss": "softmax-twice"},
     "squared error": {**MLP, "loss": "squared-error"},
     "mlp": {**MLP, "boundary": "zero", "outer": "none"},
     "proposal": PROPOSAL,
