@@ -76,7 +76,7 @@ def test_a_verdict_that_turned_comes_first(root, capsys):
     commit(root)
     said = told(root, first, capsys=capsys)
     assert "| 1, Speed \\| 9 | Holds | Fails |" in said
-    assert "| 1, Speed \\| 9 | gain | 2.10 [1.85, 2.35], n = 3 | −4.90 [" in said
+    assert "| 1, Speed \\| 9 | gain | 2.10 [1.85,\xa02.35], n = 3 | −4.90 [" in said
 
 
 def test_what_is_new_gone_or_broken_is_said(root, capsys):
