@@ -245,12 +245,12 @@ def test_what_the_package_needs_beside_python_is_beside_it():
 
 
 def test_the_parameter_knows_every_study_with_final_runs():
-    names = {"printed": "as-printed", "together": "together"}
+    names = {"printed": "as-printed", "loss": "loss-terms", "layer": "layer-terms", "optimizer": "optimizer-terms"}
     text = (RESULTS.parent / "notebooks" / "09-explorer.md").read_text(encoding="utf-8")
     choices = re.search(r"^study: str.*\{(.*)\}$", text, re.MULTILINE)[1].split(", ")
     designs = {path.parent.name: yaml.safe_load(path.read_text()) for path in RESULTS.glob("*/design.yml")}
     wanted = {name for name, design in designs.items() if "final" in design}
-    assert {names.get(choice, f"{choice}-terms") for choice in choices} == wanted
+    assert {names.get(choice, choice) for choice in choices} == wanted
 
 
 # In Chromium
