@@ -75,7 +75,7 @@ def opened(browser: Browser, address: str) -> Iterator[tuple[Page, Complaints]]:
     page.on("response", lambda answer: complaints.missing.append(answer.url) if answer.status >= 400 else None)
     page.on("pageerror", lambda error: complaints.errors.append(str(error)))
     page.on("console", lambda line: complaints.errors.append(line.text) if line.type == "error" else None)
-    page.goto(address, wait_until="load")
+    page.goto(address, wait_until="load", timeout=120_000)
     page.evaluate("() => window.MathJax?.startup?.promise")
     page.evaluate("() => document.fonts.ready")
     yield page, complaints
