@@ -1,10 +1,7 @@
 """The built book, read in Chromium: nothing missing, nothing foreign, readable on a phone and in the dark."""
 
 import io
-import os
 import re
-import subprocess
-import sys
 import tomllib
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -22,20 +19,6 @@ PAGES = list(parse_toc_yaml(ROOT / "_toc.yml"))
 CHAPTERS = [page for page in PAGES if page.startswith("notebooks/")]
 
 in_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH (Debian: apt-get install chromium)")
-
-
-@pytest.fixture(scope="session")
-def site(tmp_path_factory) -> Path:
-    """Return the folder of HTML: the one PHYSNN_HTML names, else the test profile's book, built now."""
-    if named := os.environ.get("PHYSNN_HTML"):
-        folder = Path(named).resolve()
-        assert (folder / "index.html").exists(), f"PHYSNN_HTML={named} holds no built book: run `make book`"
-        return folder
-    out = tmp_path_factory.mktemp("book")
-    command = [sys.executable, "-m", "book.tools.build", "--profile", "test", "--out", str(out)]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, f"the book does not build:\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
-    return out / "html"
 
 
 @pytest.fixture(scope="module")
