@@ -140,7 +140,9 @@ def test_formulas_are_mathml(pages):
         assert not re.search(r"\$[^$\n]+\$|\\\(|\\\[|\\begin\{|\{glue", "".join(page.itertext())), name
 
 
-@pytest.mark.skipif(shutil.which("epubcheck") is None, reason="no epubcheck on the PATH (Debian: apt-get install epubcheck)")
+@pytest.mark.skipif(
+    shutil.which("epubcheck") is None, reason="no epubcheck on the PATH (Debian: apt-get install epubcheck)"
+)
 def test_epubcheck_agrees(made):
     result = subprocess.run(["epubcheck", "--quiet", made], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -171,7 +173,9 @@ def test_a_live_output_without_a_picture_is_refused():
 
 
 def test_a_table_keeps_its_cells_and_its_marks_as_xml():
-    table = '<style>#T_1_a, #T_1_b {color: red;}</style><table border="1"><tr><td id="T_1_a">a < b<br>c</td></tr></table>'
+    table = (
+        '<style>#T_1_a, #T_1_b {color: red;}</style><table border="1"><tr><td id="T_1_a">a < b<br>c</td></tr></table>'
+    )
     made = ElementTree.fromstring(stills.plain(table))
     (cell,) = made.iter("td")
     assert cell.get("style") == "color: red;"
@@ -179,5 +183,5 @@ def test_a_table_keeps_its_cells_and_its_marks_as_xml():
 
 
 def test_a_page_that_is_not_well_formed_is_refused():
-    with pytest.raises(BookError, match="page.xhtml is not well-formed"):
+    with pytest.raises(BookError, match=r"page\.xhtml is not well-formed"):
         epub.finished({"page.xhtml": b"<html><br></html>", "content.opf": b""})

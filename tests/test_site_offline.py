@@ -64,7 +64,9 @@ def test_every_page_opens_from_the_folder(folder, offline, name):
     page, wrong = offline((folder / f"{name}.html").as_uri())
     assert wrong == []
     assert page.locator("article h1").first.is_visible()
-    assert page.evaluate("[...document.querySelectorAll('article img')].filter(image => !image.naturalWidth).length") == 0
+    assert (
+        page.evaluate("[...document.querySelectorAll('article img')].filter(image => !image.naturalWidth).length") == 0
+    )
     assert page.evaluate("document.querySelectorAll('.math:not(:has(mjx-container))').length") == 0
     page.close()
 

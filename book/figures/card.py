@@ -21,8 +21,10 @@ SIZES = {CARD: (1200, 630), COVER: (1200, 1600)}
 COLOURS = 128
 
 PAGE = """<!doctype html><meta charset="utf-8"><style>
-@font-face {{ font-family: "Book Serif"; font-weight: 200 900; src: url("static/fonts/source-serif-4-latin-wght-normal.woff2") }}
-@font-face {{ font-family: "Book Sans"; font-weight: 200 900; src: url("static/fonts/source-sans-3-latin-wght-normal.woff2") }}
+@font-face {{ font-family: "Book Serif"; font-weight: 200 900;
+  src: url("static/fonts/source-serif-4-latin-wght-normal.woff2") }}
+@font-face {{ font-family: "Book Sans"; font-weight: 200 900;
+  src: url("static/fonts/source-sans-3-latin-wght-normal.woff2") }}
 body {{ background: #fffdf8; color: #22272e; display: flex; margin: 0; width: {width}px; height: {height}px;
   box-sizing: border-box; {flow} }}
 h1 {{ font: 650 {title}px/1.08 "Book Sans"; letter-spacing: -0.012em; margin: 0 0 0.35em }}

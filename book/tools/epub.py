@@ -26,8 +26,7 @@ from book.tools.project import HERE, BookError, Project
 
 XHTML = "{http://www.w3.org/1999/xhtml}"
 OPF = "{http://www.idpf.org/2007/opf}"
-ITEM = re.compile(r'<item href="([^"]+)" id="([^"]+)" media-type="([^"]+)"\s*/>|'
-                  r'<item id="([^"]+)" href="([^"]+)" media-type="([^"]+)"\s*/>')  # fmt: skip
+ITEM = re.compile(r'<item (id="[^"]+") href="([^"]+)" (media-type="[^"]+") />')
 SCRIPT = re.compile(r"\s*<script\b[^>]*?(?:/>|>.*?</script>)", re.DOTALL)
 COVER = "_static/cover.png"
 
@@ -78,21 +77,23 @@ def finished(contents: dict[str, bytes]) -> dict[str, bytes]:
             root = ElementTree.fromstring(text)
         except ElementTree.ParseError as error:
             line = text.splitlines()[error.position[0] - 1]
-            raise BookError(f"{name} is not well-formed: {error}\n{line[max(0, error.position[1] - 200) :][:300]}") from error
+            raise BookError(
+                f"{name} is not well-formed: {error}\n{line[max(0, error.position[1] - 200) :][:300]}"
+            ) from error
         contents[name] = text.encode()
         tags = {element.tag.partition("}")[2] or element.tag for element in root.iter()}
         holds[name] = [kind for kind, tag in (("mathml", "math"), ("svg", "svg")) if tag in tags]
     (package,) = (name for name in contents if name.endswith(".opf"))
 
     def item(found: re.Match) -> str:
-        href, identity, kind = (found[1], found[2], found[3]) if found[1] else (found[5], found[4], found[6])
-        if href.endswith(".js"):
+        href = found[2]
+        if href not in contents:
             return ""
-        properties = holds.get(href, []) + (["cover-image"] if href == COVER else []) + (["nav"] if identity == "nav" else [])
-        said = f' properties="{" ".join(properties)}"' if properties else ""
-        return f'<item id="{identity}" href="{href}" media-type="{kind}"{said}/>'
+        properties = " ".join(holds.get(href, []) + ["cover-image"] * (href == COVER))
+        said = f' properties="{properties}"' if properties else ""
+        return f'<item {found[1]} href="{href}" {found[3]}{said} />'
 
-    contents[package] = re.sub(r"\n\s*\n", "\n", ITEM.sub(item, contents[package].decode())).encode()
+    contents[package] = ITEM.sub(item, contents[package].decode()).encode()
     return contents
 
 

@@ -20,7 +20,7 @@ VOID = {"br", "col", "hr", "img", "wbr"}
 
 
 def still(cell: nbformat.NotebookNode, where: str) -> None:
-    """Replace the cell's live outputs by their still pictures, and its tables by well-formed ones without a style sheet.
+    """Replace the cell's live outputs by their still pictures, and its tables by well-formed ones.
 
     Raises:
         BookError: an output needs a script and holds no picture.
