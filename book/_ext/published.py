@@ -32,7 +32,7 @@ def add_card(app, pagename, templatename, context, doctree):
     if doctree is None:
         return
     about, base = description(doctree), app.config.html_baseurl.rstrip("/")
-    title = nodes.document.astext(app.env.titles[pagename])
+    title = app.env.titles[pagename].astext()
     tags = {"og:type": "article", "og:site_name": app.config.project or app.config.html_title, "og:title": title}
     if about:
         tags["og:description"] = about
