@@ -31,7 +31,7 @@ PRINTED = """() => {
         wide: named(parts.filter(node => !node.closest("mjx-container")
             && node.getBoundingClientRect().right > innerWidth + 1)),
         cut: named(parts.filter(node => scrolls(node) && node.scrollWidth > node.clientWidth + 1)),
-        faint: named(parts.filter(node => node.matches("p, li, h1, h2, pre, pre span, td, figcaption") && bright(node))),
+        faint: named(parts.filter(node => node.matches("p, li, h1, pre, pre span, td, figcaption") && bright(node))),
         live: [...document.querySelectorAll("[id^=interactive-]")].map(
             box => [shown(box.querySelector(":scope > img")), shown(box.querySelector(":scope > div"))]),
         ink: getComputedStyle(article.querySelector("p")).color,

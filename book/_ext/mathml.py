@@ -17,9 +17,14 @@ def mathml(tex: str, *, block: bool) -> str:
         ValueError: the converter does not know some command.
     """
     source = re.sub(r"\{(?:aligned|split)\}", "{align*}", tex.strip())
+    if r"\\" in source and r"\begin" not in source:  # lines without an environment, as Sphinx allows
+        source = rf"\begin{{align*}}{source}\end{{align*}}"
     source = re.sub(r"('+)\^(\w)", lambda found: r"^{" + r"\prime" * len(found[1]) + rf"\,{found[2]}}}", source)
     source = BIG.sub(lambda found: rf"\{found[1]}{SIGNS[found[2]]}", source)
-    made = convert(source, display="block" if block else "inline")
+    try:
+        made = convert(source, display="block" if block else "inline")
+    except Exception as error:  # the converter's own kinds say nothing of the formula
+        raise ValueError(f"no MathML for {tex!r}: {type(error).__name__}") from error
     if unknown := re.findall(r">(\\[a-zA-Z]+)<|<mi>&<", made):
         raise ValueError(f"no MathML for {unknown} in {tex!r}")
     return made

@@ -9,6 +9,8 @@ from pathlib import Path
 import yaml
 from sphinx_external_toc.parsing import parse_toc_yaml
 
+from physnn import __version__
+
 HERE = Path(__file__).parent
 _site = yaml.safe_load((HERE / "_config.yml").read_text(encoding="utf-8"))
 _needs_a_browser = {
@@ -21,6 +23,7 @@ extensions = [name for name in _site["sphinx"]["config"]["extensions"] if name n
 html_math_renderer = "mathml"
 
 project, author, copyright = _site["title"], _site["author"], _site["copyright"]
+version = release = __version__
 language = "en"
 external_toc_path = "_toc.yml"
 include_patterns = [f"{page}.*" for page in parse_toc_yaml(HERE / "_toc.yml")]
