@@ -1,5 +1,6 @@
 # The front door: every command installs what it needs the first time.
 # Choices: PYTHON=python3.12  VENV=/other/disk/venv  HAVE_UV=no  PORT=8001  DATA=digits  PHYSNN_DATA=/folder/with/MNIST
+#          for results: MINUTES=90  AGAIN=yes  STUDY=loss-terms; for test-results: SEED=1
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,10 +14,10 @@ export JUPYTER_PREFER_ENV_PATH = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book bundle epub test notebooks lint serve check-site check-colab results bench lock clean
+.PHONY: help book bundle epub test test-results notebooks scoreboard lint serve check-site check-colab results results-diff bench lock clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: $(VENV)/.done ## Execute the notebooks and build the book: _build/html/index.html
 	$(PY) -m book.tools.build $(if $(DATA),--data $(DATA))
@@ -30,13 +31,20 @@ epub: book ## Make the book as an EPUB: _build/physnn-book.epub
 test: $(VENV)/.done ## Run the tests
 	$(PY) -m pytest -q
 
+test-results: $(VENV)/.done ## Train a few replicas of every recorded study again, drawn anew (or by SEED=1), and compare
+	$(if $(SEED),PHYSNN_SEED="$(SEED)" )$(PY) -m pytest -q -m results tests/test_results.py
+
 notebooks: $(VENV)/.done ## Write the .ipynb pairs from the .md sources
 	$(PY) -m book.tools.pairs
 
-lint: $(VENV)/.done ## Check style, notebook pairs, workflows and the citation file
+scoreboard: $(VENV)/.done ## Write the README's verdicts from the claims and the recorded studies
+	$(PY) -m book.tools.claims
+
+lint: $(VENV)/.done ## Check style, notebook pairs, scoreboard, workflows and the citation file
 	$(PY) -m ruff check $(CODE) notebooks
 	$(PY) -m ruff format --check $(CODE)
 	$(PY) -m book.tools.pairs --check
+	$(PY) -m book.tools.claims --check
 	$(VENV)/bin/zizmor --quiet --offline .github/workflows
 	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(VENV)/bin/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
@@ -52,9 +60,13 @@ check-site: $(VENV)/.done ## Read the built book in Chromium, page by page
 check-colab: $(VENV)/.done ## Run every chapter in a clean environment like Colab's (downloads several GB)
 	$(PY) -m pytest -q -m colab tests/test_colab.py
 
-results: $(VENV)/.done ## Run the recorded studies again (long)
-	MPLBACKEND=Agg $(PY) -m physnn.lab.studies
-	MPLBACKEND=Agg $(PY) -m book.figures.opening
+results: $(VENV)/.done ## Run the studies whose record is missing or stale (AGAIN=yes: all, beside the record; MINUTES=90)
+	MPLBACKEND=Agg $(PY) -m physnn.lab.rerun $(STUDY) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(filter yes,$(AGAIN)),--again)
+	$(if $(filter yes,$(AGAIN)),,MPLBACKEND=Agg $(PY) -m book.figures.opening)
+	$(if $(filter yes,$(AGAIN)),,$(PY) -m book.tools.claims)
+
+results-diff: $(VENV)/.done ## Compare the recorded numbers of two commits: BASE=REV [HEAD=REV]
+	@$(PY) -m book.tools.results_diff $(or $(BASE),$(error name a commit to compare with: make results-diff BASE=main)) $(HEAD)
 
 bench: $(VENV)/.done ## Time the package against its peers (RECORD=yes: for the book)
 	OMP_NUM_THREADS=1 $(PY) -m benchmarks $(if $(RECORD),--record)

@@ -52,6 +52,11 @@ def outputs() -> list[Tensor]:
 
 
 def main() -> None:
+    try:
+        Study("as-printed").table()
+    except (FileNotFoundError, ValueError) as reason:  # its run was stopped
+        print(f"{TARGET.name} stays as it is: {reason}")
+        return
     plots.style()
     fig, axes = plt.subplots(2, 3, figsize=(plots.WIDTH, 0.74 * plots.WIDTH))
     look = {"cmap": plots.DIVERGING, "vmin": -1, "vmax": 1}

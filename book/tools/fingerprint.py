@@ -22,6 +22,12 @@ def site(project: Project) -> str:
     return _digest(folders, [project.root / "requirements.lock"], [])
 
 
+def scoreboard(project: Project) -> str:
+    """Digest the claims, the pages they can link to, the recorded results, and what judges and writes them."""
+    files = [project.root / "book" / "claims.yml", project.root / "_toc.yml", Path(__file__).with_name("claims.py")]
+    return _digest([project.root / "physnn", project.root / "results"], files, [])
+
+
 def _digest(folders: list[Path], files: list[Path], texts: list[str]) -> str:
     named = [
         (path.relative_to(folder), path)

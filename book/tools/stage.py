@@ -1,4 +1,4 @@
-"""Lay out the folder Sphinx reads: the prose pages as they are, the notebooks as executed."""
+"""Lay out the folder Sphinx reads: the prose pages as they are, the scoreboard as made, the notebooks as executed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 from sphinx_external_toc.parsing import parse_toc_yaml
 
+from book.tools import claims
 from book.tools.project import BookError, Project
 
 # matplotlib's animations ask a foreign host for an icon font; the theme's own icons serve as well
@@ -26,7 +27,7 @@ def pages(project: Project) -> list[str]:
         if f"notebooks/{source.stem}" not in listed:
             raise BookError(f"notebooks/{source.name} is not in _toc.yml: add `- file: notebooks/{source.stem}`")
     for page in listed:
-        if not (project.root / f"{page}.md").exists():
+        if not (project.root / f"{page}.md").exists() and page != claims.PAGE:
             raise BookError(f"_toc.yml lists {page}, but there is no {page}.md: write it or take the line out")
     return listed
 
@@ -39,6 +40,8 @@ def stage(project: Project, folder: Path | None = None) -> None:
     shutil.copytree(project.root / "book", folder / "book", ignore=left_out)
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy2(project.root / name, folder / name)
+    if (project.root / "book" / "claims.yml").exists():
+        claims.write(project, folder)
     (folder / "notebooks").mkdir()
     for source in project.sources:
         notebook = nbformat.read(project.executed / f"{source.stem}.ipynb", as_version=4)

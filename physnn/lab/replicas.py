@@ -213,7 +213,7 @@ def _in_processes(jobs: Sequence[tuple], workers: int, bar: tqdm) -> Iterator[Ch
             while running:
                 try:
                     done, running = wait(running, timeout=0.2, return_when="FIRST_COMPLETED")
-                    while not ticks.empty():
+                    while not stop.is_set() and not ticks.empty():  # Ctrl-C may have cut one in two
                         bar.update(ticks.get())
                 except KeyboardInterrupt:
                     stop.set()

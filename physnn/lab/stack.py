@@ -13,7 +13,7 @@ from physnn.lab.layers import apply, positions
 from physnn.lab.recipe import Recipe, seeded
 from physnn.lab.updates import Update
 
-EVALUATED = 2000  # images at a time
+EVALUATED = 500  # images at a time: what convolutions make of more leaves the cache
 
 
 class Stack:

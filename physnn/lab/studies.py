@@ -33,6 +33,7 @@ from physnn.lab.replicas import Replica, chunks
 # What decides a replica's numbers. Runs that were stopped go on only if none of it has changed.
 LAB = ("data", "layers", "measures", "metrics", "models", "recipe", "replicas", "stack", "updates")
 CODE = ["field", "layer", "noise", *(f"lab/{name}" for name in LAB)]
+WORK = Path("_build") / "studies"  # where runs that were stopped wait
 SEARCH = "search"  # an arm's hyperparameter that a trial sets
 
 
@@ -143,11 +144,14 @@ class Study:
             raise ValueError(f"in study {self.name!r} every learning rate diverged for {lost}; give it smaller ones")
         return means.loc[means.groupby("arm", sort=False)["mean"].idxmax()].set_index("arm")[self.hyperparameters]
 
-    def run(self, workers: int | None = None) -> None:
-        """Run every replica that has no result yet, and record the table. Ctrl-C keeps what is finished."""
-        start, made_by = time.time(), environment()
+    def parts(self, work: Path = WORK) -> Path:
+        """Return the folder that holds a table for each finished replica: of this design, made by this code."""
         code = hashlib.sha256(b"".join((PACKAGE / f"{name}.py").read_bytes() for name in CODE)).hexdigest()
-        parts = Path("_build") / "studies" / f"{self.name}-{self.digest[:12]}-{code[:12]}"
+        return work / f"{self.name}-{self.digest[:12]}-{code[:12]}"
+
+    def run(self, workers: int | None = None, work: Path = WORK) -> None:
+        """Run every replica that has no result yet, and record the table. Ctrl-C keeps what is finished."""
+        start, made_by, parts = time.time(), environment(), self.parts(work)
         parts.mkdir(parents=True, exist_ok=True)
         seeds = self.design["tuning"]["seeds"]
         trials = [self.replica(arm, each, seed) for arm in self.arms for each in self.settings for seed in seeds]

@@ -8,6 +8,7 @@ same colour in every figure of the book.
 
 import matplotlib.pyplot as plt
 
+from physnn.lab.plots.cells import budgets, importances, outcomes
 from physnn.lab.plots.curves import learning_curves, response, survival
 from physnn.lab.plots.grids import DIVERGING, SEQUENTIAL, images
 from physnn.lab.plots.rows import differences, intervals
@@ -19,10 +20,13 @@ __all__ = [
     "FONT_SIZE",
     "SEQUENTIAL",
     "WIDTH",
+    "budgets",
     "differences",
     "images",
+    "importances",
     "intervals",
     "learning_curves",
+    "outcomes",
     "plt",
     "response",
     "style",

@@ -1,0 +1,340 @@
+"""Show what became of the post's claims, from ``book/claims.yml`` and the recorded studies alone.
+
+:func:`write` makes the page "Scoreboard" and the cards of the introduction where a book is staged.
+``python -m book.tools.claims [--check]`` writes the block between the two marks in the README, or only compares it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from sphinx_external_toc.parsing import parse_toc_yaml
+
+from book.tools import fingerprint
+from book.tools.project import HERE, BookError, Project
+
+if TYPE_CHECKING:  # it brings torch, which an unchanged book can do without
+    from physnn.lab.verdicts import Effect, Judgement
+
+DECIDED, UNDECIDED = ("holds", "changed", "fails"), "undecided"
+PAGE, DIGEST = "book/scoreboard", "book/claims-digest"
+BEGIN, END = "<!-- scoreboard: written by `make scoreboard` -->", "<!-- end of the scoreboard -->"
+BADGES = {"holds": "Holds", "changed": "Holds with a change", "fails": "Fails", UNDECIDED: "Undecided"}
+IN_PART = "Holds in part"  # what `badge` may say instead of the second
+LOOKS = {"holds": "holds", "changed": "mixed", "fails": "fails", UNDECIDED: "open"}
+SECTIONS = {  # the post's heading, what the page calls it, and a sentence about it
+    "Experimental Results": (
+        "Its table of results",
+        "The first number of each row is the post's “Experimental NN”, the second its “Traditional NN”.",
+    ),
+    "Potential Benefits": ("Its potential benefits", ""),
+    "Challenges": ("Its challenges", "The post names them itself, in fairness to it."),
+    "Research Questions": ("Its research questions", "A question holds if its answer is yes."),
+    "": ("What it says in passing", "Statements about the parts, from the text between its formulas."),
+}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of the post, as ``book/claims.yml`` has it."""
+
+    number: int
+    section: str
+    quote: list[str]
+    test: str
+    rule: dict[str, Any] | None = None
+    says: dict[str, str] = field(default_factory=dict)
+    decided: dict[str, str] | None = None
+    badge: str = ""
+    note: str = ""
+    see: dict[str, str] | None = None
+
+    @property
+    def name(self) -> str:
+        """The claim in a line: its table row, or the words that open it."""
+        return self.quote[0]
+
+    @property
+    def heading(self) -> str:
+        return self.section if self.section in SECTIONS else ""
+
+
+@dataclass(frozen=True)
+class Board:
+    """All claims with their verdicts, and the pages that can be linked to."""
+
+    claims: list[Claim]
+    judgements: dict[int, Judgement]
+    pages: list[str]
+    results: Path
+
+    def of(self, *verdicts: str) -> list[Claim]:
+        return [claim for claim in self.claims if self.judgements[claim.number].verdict in verdicts]
+
+
+def read(path: Path) -> list[Claim]:
+    """Read the claims.
+
+    Raises:
+        BookError: a claim has an unknown key or lacks one, or its rule lacks what it has to say.
+    """
+    claims = []
+    for row in yaml.safe_load(path.read_text(encoding="utf-8")):
+        try:
+            claim = Claim(**row)
+        except TypeError as error:
+            raise BookError(f"{path.name}, claim {row.get('number')}: {error}") from None
+        if claim.badge not in ("", IN_PART):
+            raise BookError(f"{path.name}, claim {claim.number}: `badge` can only be {IN_PART!r}, got {claim.badge!r}")
+        if rule := claim.rule:
+            can = {verdict for verdict in DECIDED if rule.get(verdict)}
+            if rule.get("written") not in ("before", "after") or can - set(claim.says) or not claim.decided:
+                raise BookError(
+                    f"{path.name}, claim {claim.number}: a rule needs `written` (before or after), `says` for "
+                    f"{', '.join(sorted(can))}, and `decided`"
+                )
+        claims.append(claim)
+    return claims
+
+
+def board(root: Path = HERE) -> Board:
+    """Judge the claims of a checkout by the studies recorded in it.
+
+    Raises:
+        BookError: a rule does not fit the studies.
+    """
+    from physnn.lab.verdicts import judge
+
+    claims, results = read(root / "book" / "claims.yml"), root / "results"
+    judgements = {}
+    for claim in claims:
+        try:
+            judgements[claim.number] = judge(claim.rule, results)
+        except (KeyError, ValueError) as error:
+            raise BookError(f"book/claims.yml, claim {claim.number}: {error}") from error
+    return Board(claims, judgements, list(parse_toc_yaml(root / "_toc.yml")), results)
+
+
+def write(project: Project, folder: Path) -> None:
+    """Write the pages made from the claims into the folder Sphinx reads; make them only if something changed."""
+    made = project.out / "scoreboard"
+    kept = made / fingerprint.scoreboard(project)
+    if not kept.exists():
+        shutil.rmtree(made, ignore_errors=True)
+        partial = made / "partial"
+        partial.mkdir(parents=True)
+        judged = board(project.root)
+        (partial / f"{Path(PAGE).name}.md").write_text(scoreboard(judged), encoding="utf-8")
+        (partial / f"{Path(DIGEST).name}.md").write_text(digest(judged), encoding="utf-8")
+        partial.rename(kept)
+    for page in kept.iterdir():
+        shutil.copy2(page, folder / "book" / page.name)
+
+
+def value(how: Mapping[str, Any], effect: Effect) -> str:
+    """Write an effect: its mean and interval, or how many of how many."""
+    mean, n = effect.interval.mean, effect.interval.n
+    if how.get("measure", "final") != "final" and effect.pair is None:
+        return f"{round(mean * n / 100)} of {n}"
+    spec, unit = how.get("spec", ".2f"), f" {how['unit']}" if "unit" in how else ""
+    return (format(mean, spec).replace("-", "−") if n == 0 else effect.interval.format(spec)) + unit
+
+
+def scoreboard(board: Board) -> str:
+    """Return the page of all claims."""
+    parts = [
+        "# Scoreboard",
+        "Every claim of the post {cite:p}`post2024`, in its own words, with the test that decides it and what came of "
+        "it. The page is made from one list of claims and from the recorded studies when the book is built: no verdict "
+        "is typed, and one that does not follow from the numbers by its rule cannot stand here.",
+        f"{_counts(board)}.",
+        "A claim **holds** if its rule is met as the post states it. It **holds in part** if one half of it does, and "
+        "**holds with a change** if it does after the change that its card names. It **fails** if the measurement goes "
+        "the other way. Otherwise it is **undecided**: not yet measured, or measured and neither way. Intervals are "
+        "95 % intervals of a mean, or of the mean of paired differences ({mod}`physnn.lab.stats`).",
+    ]
+    for heading, (title, about) in SECTIONS.items():
+        parts += [f"## {title}", about]
+        parts += [card(board, claim) for claim in board.claims if claim.heading == heading]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def card(board: Board, claim: Claim) -> str:
+    """Return a claim's card: quotation, verdict, effects, test and rule."""
+    judgement = board.judgements[claim.number]
+    opening, *sentences = claim.quote
+    quotation = f"{opening}{':' if sentences else ''} {' '.join(sentences)}".strip()
+    lines = [
+        f"(claim-{claim.number})=",
+        f":::{{admonition}} Claim {claim.number} · “{quotation}”",
+        f":class: claim {LOOKS[judgement.verdict]}",
+        f"{_badge(claim, judgement)} {_finding(board, claim, judgement)}",
+    ]
+    if judgement.effects:
+        named = claim.rule["effects"]
+        effects = [f"- {named[name]['label']}: {value(named[name], e)}" for name, e in judgement.effects.items()]
+        lines += ["", *effects]
+    lines += ["", f"*Test.* {claim.test.strip()}"]
+    if claim.rule:
+        lines += ["", _rule(claim, _sample(board, judgement, claim))]
+    return "\n".join([*lines, ":::"])
+
+
+def digest(board: Board) -> str:
+    """Return what the introduction shows: the decided claims as short cards, and the names of the others."""
+    parts = [f"{_counts(board)}. [](scoreboard.md) has each with its test, its rule and its numbers."]
+    for claim in board.of(*DECIDED):
+        judgement = board.judgements[claim.number]
+        parts.append(
+            f":::{{admonition}} {{ref}}`Claim {claim.number} <claim-{claim.number}>` · “{claim.name}”\n"
+            f":class: claim {LOOKS[judgement.verdict]}\n"
+            f"{_badge(claim, judgement)} {_finding(board, claim, judgement)}\n\n{_headline(claim, judgement)}."
+            f"{_sample(board, judgement, claim, shown=True)}\n:::"
+        )
+    measured = [claim for claim in board.of(UNDECIDED) if board.judgements[claim.number].effects]
+    if measured:
+        names = ", ".join(map(_linked, measured))
+        parts.append(f"**Measured, and neither way:** {names}.")
+    waiting = [claim for claim in board.of(UNDECIDED) if claim not in measured]
+    for heading, (title, _) in SECTIONS.items():
+        if names := ", ".join(_linked(claim) for claim in waiting if claim.heading == heading and heading):
+            parts.append(f"**Not yet measured, of {title[0].lower()}{title[1:]}:** {names}.")
+    return "\n\n".join(parts) + "\n"
+
+
+def readme(board: Board) -> str:
+    """Return the README's block, plain Markdown."""
+    lines = [
+        f"{_counts(board)}; the book's page “Scoreboard” has each with its test, its rule and its numbers.",
+        "",
+        "| The post says | Verdict | Measured: means and 95 % intervals |",
+        "|---|---|---|",
+    ]
+    for claim in board.of(*DECIDED):
+        judgement = board.judgements[claim.number]
+        cells = [f"“{claim.name}”", _badge(claim, judgement).strip("*"), _headline(claim, judgement)]
+        cells[-1] += f".{_sample(board, judgement, claim, shown=True)}"
+        lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def with_block(text: str, block: str) -> str:
+    """Return the README's text with the block between its marks.
+
+    Raises:
+        BookError: the marks are not there.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise BookError(f"README.md needs the marks {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n{block}\n{END}{after}"
+
+
+def _counts(board: Board) -> str:
+    def count(verdict: str, one: str, several: str) -> str:
+        n = len(board.of(verdict))
+        return f"{n or 'none'} {several if n > 1 else one}"
+
+    return (
+        f"Of the post's {len(board.claims)} claims and questions, {count('holds', 'holds', 'hold')} as it stands, "
+        f"{count('changed', 'holds', 'hold')} in part or with a change, {count('fails', 'fails', 'fail')}, and "
+        f"{count(UNDECIDED, 'is', 'are')} undecided"
+    ).replace("hold as it stands", "hold as they stand")
+
+
+def _badge(claim: Claim, judgement: Judgement) -> str:
+    shown = claim.badge if claim.badge and judgement.verdict == "changed" else BADGES[judgement.verdict]
+    return f"**{shown}**"
+
+
+def _finding(board: Board, claim: Claim, judgement: Judgement) -> str:
+    said = claim.says.get(judgement.verdict, "").strip() if judgement.effects else ""
+    if judgement.verdict == UNDECIDED:
+        said = " ".join(filter(None, [f"{judgement.reason.capitalize()}.", said or claim.note.strip()]))
+    place = claim.decided if judgement.effects else claim.see
+    return f"{said} {_place(board, place, judgement.verdict)}".strip()
+
+
+def _place(board: Board, place: Mapping[str, str] | None, verdict: str) -> str:
+    if not place or place["page"] not in board.pages:
+        return ""
+    kind = "eq" if place.get("label", "").startswith("eq-") else "numref"
+    label = f", {{{kind}}}`{place['label']}`" if "label" in place else ""
+    return f"{'See' if verdict == UNDECIDED else 'Decided in'} [](../{place['page']}.ipynb){label}."
+
+
+def _headline(claim: Claim, judgement: Judgement) -> str:
+    shown = claim.rule.get("headline") or claim.rule["effects"]
+    named = claim.rule["effects"]
+    told = "; ".join(f"{named[name]['label']}: {value(named[name], judgement.effects[name])}" for name in shown)
+    return told[0].upper() + told[1:]
+
+
+def _linked(claim: Claim) -> str:
+    return f"“{claim.name}” ({{ref}}`{claim.number} <claim-{claim.number}>`)"
+
+
+def _rule(claim: Claim, sample: str) -> str:
+    named = claim.rule["effects"]
+
+    def told(condition: str) -> str:
+        name, relation, bound = condition.split()
+        relation = {"covers": "contains", "within": "is within ±"}.get(relation, f"is {relation}")
+        return f"“{named[name]['label']}” {relation} {bound}".replace("± ", "±")
+
+    verdicts = []
+    for verdict in DECIDED:
+        if claim.rule.get(verdict):
+            badge = claim.badge if claim.badge and verdict == "changed" else BADGES[verdict]
+            verdicts.append(f"{badge.lower()} where {' and '.join(map(told, claim.rule[verdict]))}")
+    return f"*Rule,* written {claim.rule['written']} its numbers were seen: {'; else '.join(verdicts)}.{sample}"
+
+
+def _sample(board: Board, judgement: Judgement, claim: Claim, shown: bool = False) -> str:
+    """Say over what the effects are means: all of them, or those of the headline."""
+    counts, headline = {}, claim.rule.get("headline")
+    for name, effect in judgement.effects.items():
+        how = claim.rule["effects"][name]
+        if shown and headline and name not in headline:
+            continue
+        if "study" in how:
+            design = (board.results / how["study"] / "design.yml").read_text(encoding="utf-8")
+            trials = "trials" in yaml.safe_load(design)["tuning"]
+            unit = "seeds" if how.get("measure", "final") == "final" else "trials" if trials else "settings"
+            counts[how["study"]] = f"n = {effect.interval.n} {unit} (study `{how['study']}`)"
+    return f" {', '.join(counts.values())}." if counts else ""
+
+
+def main(arguments: Iterable[str] | None = None) -> int:
+    """Write the README's block, or with ``--check`` only compare it; return the exit status."""
+    parser = argparse.ArgumentParser(description="Write the scoreboard's block in the README.")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if the block is stale")
+    parser.add_argument("--root", type=Path, default=HERE, help="the checkout")
+    options = parser.parse_args(arguments)
+    path = options.root / "README.md"
+    try:
+        old = path.read_text(encoding="utf-8")
+        new = with_block(old, readme(board(options.root)))
+    except BookError as error:
+        print(error, file=sys.stderr)
+        return 1
+    if new == old:
+        return 0
+    if options.check:
+        print("the README's scoreboard does not follow from the records: run `make scoreboard`", file=sys.stderr)
+        return 1
+    path.write_text(new, encoding="utf-8")
+    print("wrote the scoreboard in README.md")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""Verdicts that follow from recorded studies by rules that a machine can read.
+
+A rule is a mapping with ``effects``, by name, and for each of the verdicts ``holds``, ``changed`` (holds with a change)
+and ``fails`` the conditions that must all be met. The first verdict in this order whose conditions are met is the
+verdict; where none is, or a study is not recorded yet, it is ``undecided``. ``book/claims.yml`` holds the book's rules.
+
+An effect has a ``study`` and an ``arm``, or a ``contrast`` of two arms (first less second, paired). ``measure`` is
+
+- ``final`` (the default): the ``column`` after the last epoch of the final runs, times ``scale``, over seeds. Seeds
+  whose run diverged have the value ``lost``, which must then be given;
+- ``near-best``: the share of settings, in percent, whose validation accuracy after the last tuning epoch is at most
+  ``within`` points below that of the arm's best one. A run that diverged counts as a guess, 10 %;
+- ``diverged``: the share of the settings that were tried, in percent, that diverged;
+
+the last two over the hyperparameters' settings, each the mean of its seeds. Instead of a study an effect may have a
+``formula``, one of :data:`FORMULAS`, with ``of``, its arguments.
+
+A condition is ``NAME above X``, ``NAME below X`` (the whole 95 % interval is), ``NAME covers X`` (the interval holds X)
+or ``NAME within X`` (of a contrast: it is less than X in size, by two one-sided tests at 5 %).
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from physnn.lab import stats
+from physnn.lab.provenance import RESULTS
+from physnn.lab.studies import Study
+
+DECIDED = ("holds", "changed", "fails")
+UNDECIDED = "undecided"
+MEASURES = ("final", "near-best", "diverged")
+GUESS = 10.0  # percent: what a run that diverged knows of ten classes
+CONDITION = re.compile(r"([\w-]+) (above|below|covers|within) ([-−]?\d+(?:\.\d+)?)")
+
+
+def stable_states(quadratic: float, quartic: float, sextic: float = 0.0) -> int:
+    """Count the minima of q2 d² + q4 d⁴ + q6 d⁶ over all deviations d: its stable states."""
+    slope = np.polynomial.Polynomial([0, 2 * quadratic, 0, 4 * quartic, 0, 6 * sextic]).trim()
+    at = slope.roots()
+    real = at[np.abs(at.imag) < 1e-9].real
+    return int((slope.deriv()(real) > 0).sum())
+
+
+FORMULAS: dict[str, Callable[..., float]] = {"stable-states": stable_states}
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What was measured: a mean with its interval, and the pair behind it where it is a contrast.
+
+    A value that a formula gives has an interval of no width and ``n`` = 0.
+    """
+
+    interval: stats.Interval
+    pair: tuple[pd.Series, pd.Series] | None = None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict, the effects it follows from, and, where it is undecided, why."""
+
+    verdict: str
+    effects: dict[str, Effect] = field(default_factory=dict)
+    reason: str = ""
+
+
+def judge(rule: Mapping[str, Any] | None, results: Path = RESULTS) -> Judgement:
+    """Return the verdict that follows from the studies recorded in ``results`` by a rule.
+
+    Raises:
+        ValueError: the rule names an effect, an arm, a column, a measure or a formula that does not exist, a recorded
+            table does not fit its design, or runs that diverged have no value.
+    """
+    if not rule:
+        return Judgement(UNDECIDED, reason="not yet measured")
+    conditions = {verdict: [_parsed(text, rule["effects"]) for text in rule.get(verdict, ())] for verdict in DECIDED}
+    try:
+        effects = {name: effect(how, results) for name, how in rule["effects"].items()}
+    except FileNotFoundError:
+        return Judgement(UNDECIDED, reason="not yet measured")
+    for verdict, needed in conditions.items():
+        if needed and all(_met(effects[name], relation, bound) for name, relation, bound in needed):
+            return Judgement(verdict, effects)
+    return Judgement(UNDECIDED, effects, "measured, and by its rule neither way")
+
+
+def effect(how: Mapping[str, Any], results: Path = RESULTS) -> Effect:
+    """Evaluate one effect of a rule.
+
+    Raises:
+        FileNotFoundError: its study is not recorded.
+        ValueError: as :func:`judge`.
+    """
+    if "formula" in how:
+        if how["formula"] not in FORMULAS:
+            raise ValueError(f"formula must be one of {', '.join(FORMULAS)}, got {how['formula']!r}")
+        value = float(FORMULAS[how["formula"]](**how["of"]))
+        return Effect(stats.Interval(value, value, value, 0))
+    study = Study(how["study"], results)
+    arms = how.get("contrast") or [how["arm"]]
+    if unknown := [arm for arm in arms if arm not in study.arms]:
+        raise ValueError(f"study {study.name!r} has no arms {unknown}; it has {list(study.arms)}")
+    values = [_values(study, _table(study), arm, how) for arm in arms]
+    if len(values) == 1:
+        return Effect(stats.mean_interval(values[0]))
+    return Effect(stats.paired_difference(*values), tuple(values))
+
+
+def _table(study: Study) -> pd.DataFrame:
+    """Return the study's recorded rows, read once for all the effects that need them."""
+    recorded = study.provenance  # that it is there
+    return _read(study.name, study.folder.parent, study.digest, recorded["table"])
+
+
+@lru_cache(maxsize=32)
+def _read(name: str, results: Path, design: str, table: str) -> pd.DataFrame:
+    return Study(name, results).table()
+
+
+def _values(study: Study, table: pd.DataFrame, arm: str, how: Mapping[str, Any]) -> pd.Series:
+    measure = how.get("measure", "final")
+    if measure == "final":
+        return _final(study, table[(table.phase == "final") & (table.arm == arm)], how)
+    rows = table[(table.phase == "tuning") & (table.arm == arm)]
+    setting = [name for name in _shared(study, how) if rows[name].notna().all()]
+    begun = rows[rows.epoch == 0].set_index([*setting, "seed"])
+    if measure == "diverged":
+        values = 100.0 * begun.diverged.astype(float)
+    elif measure == "near-best":
+        ended = rows[rows.epoch == study.design["tuning"]["epochs"]].set_index([*setting, "seed"])
+        reached = (100 * ended.validation_accuracy).reindex(begun.index).fillna(GUESS).groupby(level=setting).mean()
+        return 100.0 * (reached >= reached.max() - how["within"]).astype(float)
+    else:
+        raise ValueError(f"measure must be one of {', '.join(MEASURES)}, got {measure!r}")
+    return values.groupby(level=setting).mean()
+
+
+def _final(study: Study, rows: pd.DataFrame, how: Mapping[str, Any]) -> pd.Series:
+    if how["column"] not in rows:
+        raise ValueError(f"study {study.name!r} has no column {how['column']!r}")
+    ended = rows[rows.epoch == study.design["final"]["epochs"]].set_index("seed")[how["column"]]
+    values = ended.reindex(study.design["final"]["seeds"])
+    if values.isna().any() and "lost" not in how:
+        raise ValueError(f"runs of {how} diverged: give the rule a value for them, `lost`")
+    return how.get("scale", 1) * values.fillna(how.get("lost"))
+
+
+def _shared(study: Study, how: Mapping[str, Any]) -> list[str]:
+    """Name the hyperparameters that all arms of an effect have: a trial is the same trial for both."""
+    arms = how.get("contrast") or [how["arm"]]
+    return [
+        name
+        for name in study.hyperparameters
+        if name == "lr" or all(study.arms[arm].get(name) == "search" for arm in arms)
+    ]
+
+
+def _parsed(text: str, effects: Mapping[str, Any]) -> tuple[str, str, float]:
+    match = CONDITION.fullmatch(text)
+    if not match or match[1] not in effects:
+        raise ValueError(f"a condition reads `NAME above|below|covers|within X`, NAME in {list(effects)}; got {text!r}")
+    return match[1], match[2], float(match[3].replace("−", "-"))
+
+
+def _met(effect: Effect, relation: str, bound: float) -> bool:
+    if relation == "within":
+        if effect.pair is None:
+            raise ValueError("only a contrast can be within a margin")
+        return stats.equivalence(*effect.pair, bound).p <= 0.05
+    _, low, high, _ = effect.interval
+    return {"above": low > bound, "below": high < bound, "covers": low <= bound <= high}[relation]
