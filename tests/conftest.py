@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,38 @@ def site(tmp_path_factory) -> Path:
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, f"the book does not build:\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
     return out / "html"
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Return the Chromium that all tests share."""
+    from tests.reading import chromium  # many tests do without
+
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def address(site):
+    """Return where the built book is served, ending in a slash."""
+    from tests.reading import served
+
+    with served(site) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def turn_to(browser, address):
+    """Return a function that turns to a page of the book: each is loaded once, and wide, light and idle each time."""
+    from tests.reading import opened, rest
+
+    with ExitStack() as tabs:
+        loaded = {}
+
+        def turn_to(name: str):
+            if name not in loaded:
+                loaded[name] = tabs.enter_context(opened(browser, f"{address}{name}.html"))
+            rest(loaded[name][0])
+            return loaded[name]
+
+        yield turn_to

@@ -15,7 +15,7 @@ from sphinx_external_toc.parsing import parse_toc_yaml
 
 from book.tools import epub, stills
 from book.tools.project import BookError, Project
-from tests.reading import CHROMIUM, OVERHANG, chromium
+from tests.reading import CHROMIUM, OVERHANG
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = list(parse_toc_yaml(ROOT / "_toc.yml"))
@@ -149,20 +149,20 @@ def test_epubcheck_agrees(made):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH (Debian: apt-get install chromium)")
-def test_no_page_is_wider_than_the_reader(made, tmp_path_factory):
+def test_no_page_is_wider_than_the_reader(browser, made, tmp_path_factory):
     folder = tmp_path_factory.mktemp("read")
     with zipfile.ZipFile(made) as archive:
         archive.extractall(folder)
-    with chromium() as browser:
-        page = browser.new_context(java_script_enabled=True, offline=True).new_page()
-        wide = {}
-        for name in PAGES:
-            page.goto((folder / f"{name}.xhtml").as_uri(), timeout=120_000)
-            for width in (800, 390):
-                page.set_viewport_size({"width": width, "height": 1100})
-                if (over := page.evaluate(OVERHANG.replace("article *", "body *")))[0] > 0:
-                    wide[name, width] = over
-        assert not wide
+    context = browser.new_context(offline=True)
+    page, wide = context.new_page(), {}
+    for name in PAGES:
+        page.goto((folder / f"{name}.xhtml").as_uri(), timeout=120_000)
+        for width in (800, 390):
+            page.set_viewport_size({"width": width, "height": 1100})
+            if (over := page.evaluate(OVERHANG.replace("article *", "body *")))[0] > 0:
+                wide[name, width] = over
+    context.close()
+    assert not wide
 
 
 def test_a_live_output_without_a_picture_is_refused():
@@ -184,4 +184,4 @@ def test_a_table_keeps_its_cells_and_its_marks_as_xml():
 
 def test_a_page_that_is_not_well_formed_is_refused():
     with pytest.raises(BookError, match=r"page\.xhtml is not well-formed"):
-        epub.finished({"page.xhtml": b"<html><br></html>", "content.opf": b""})
+        epub.finished({"page.xhtml": b"<html><br></html>", "content.opf": b"<dc:identifier>x</dc:identifier>"}, [])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-from tests.reading import CHROMIUM, chromium, opened, served
+from tests.reading import CHROMIUM
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = list(parse_toc_yaml(ROOT / "_toc.yml"))
@@ -21,35 +21,23 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PAT
 
 
 @pytest.fixture(scope="module")
-def address(site):
-    with served(site) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
 def axe() -> str:
     return (resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", [*PAGES, "search"])
-def test_axe_finds_nothing_serious(browser, address, axe, name):
-    with opened(browser, f"{address}{name}.html") as (page, _):
-        page.evaluate(axe)
-        found = []
-        for theme, width in READINGS:
-            page.set_viewport_size({"width": width, "height": 900})
-            page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
-            page.wait_for_timeout(300)  # figures take up the theme
-            for violation in page.evaluate(AUDIT)["violations"]:
-                if violation["impact"] in GRAVE:
-                    nodes = [(node["target"], node["html"][:150]) for node in violation["nodes"][:3]]
-                    found.append((theme, width, violation["id"], violation["help"], len(violation["nodes"]), nodes))
+@pytest.mark.parametrize("name", [*PAGES, "search", "genindex", "py-modindex"])
+def test_axe_finds_nothing_serious(turn_to, axe, name):
+    page, _ = turn_to(name)
+    page.evaluate(axe)
+    found = []
+    for theme, width in READINGS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+        page.wait_for_timeout(300)  # figures take up the theme
+        for violation in page.evaluate(AUDIT)["violations"]:
+            if violation["impact"] in GRAVE:
+                nodes = [(node["target"], node["html"][:150]) for node in violation["nodes"][:3]]
+                found.append((theme, width, violation["id"], violation["help"], len(violation["nodes"]), nodes))
     assert not found
 
 
@@ -127,46 +115,46 @@ LIVE = ":is([id^=interactive-], [id^=film-], [id^=field-film-])"
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_keys_reach_move_and_leave_whatever_reacts(browser, address, name):
-    with opened(browser, f"{address}{name}.html") as (page, _):
-        figures = page.locator(f"article {LIVE}")
-        if figures.count() == 0:
-            pytest.skip("nothing on this page reacts")
-        if page.locator("article [id^=interactive-]").count():
-            page.wait_for_function("window.Bokeh?.documents.length > 0")
-            page.wait_for_selector(".noUi-handle")
-        for index in range(figures.count()):
-            seen = walk(page, figures.nth(index))
-            assert seen.controls, "a figure that reacts has nothing to push"
-            assert seen.left, f"the focus does not leave: {seen.stops}"
-            assert len(seen.stops) >= len(seen.controls), (seen.controls, seen.stops)
-            for stop in seen.stops:
-                assert stop["seen"], stop
-                assert stop["ring"], f"nothing shows that the focus is here: {stop}"
-                assert stop["name"].strip(), f"a control without a name: {stop}"
-                assert stop.get("moved", True), f"the arrow keys do not move it: {stop}"
+def test_keys_reach_move_and_leave_whatever_reacts(turn_to, name):
+    page, _ = turn_to(name)
+    figures = page.locator(f"article {LIVE}")
+    if figures.count() == 0:
+        pytest.skip("nothing on this page reacts")
+    if page.locator("article [id^=interactive-]").count():
+        page.wait_for_function("window.Bokeh?.documents.length > 0")
+        page.wait_for_selector(".noUi-handle")
+    for index in range(figures.count()):
+        seen = walk(page, figures.nth(index))
+        assert seen.controls, "a figure that reacts has nothing to push"
+        assert seen.left, f"the focus does not leave: {seen.stops}"
+        assert len(seen.stops) >= len(seen.controls), (seen.controls, seen.stops)
+        for stop in seen.stops:
+            assert stop["seen"], stop
+            assert stop["ring"], f"nothing shows that the focus is here: {stop}"
+            assert stop["name"].strip(), f"a control without a name: {stop}"
+            assert stop.get("moved", True), f"the arrow keys do not move it: {stop}"
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_a_film_is_played_and_stopped_by_keys(browser, address, name):
-    with opened(browser, f"{address}{name}.html") as (page, _):
-        films = page.locator("article :is([id^=film-], [id^=field-film-])")
-        if films.count() == 0:
-            pytest.skip("no film on this page")
-        for index in range(films.count()):
-            button = films.nth(index).locator("button")
-            button.focus()
-            page.keyboard.press("Space")
-            assert button.inner_text() == "Pause"
-            page.keyboard.press("Enter")
-            assert button.inner_text() == "Play"
+def test_a_film_is_played_and_stopped_by_keys(turn_to, name):
+    page, _ = turn_to(name)
+    films = page.locator("article :is([id^=film-], [id^=field-film-])")
+    if films.count() == 0:
+        pytest.skip("no film on this page")
+    for index in range(films.count()):
+        button = films.nth(index).locator("button")
+        button.focus()
+        page.keyboard.press("Space")
+        assert button.inner_text() == "Pause"
+        page.keyboard.press("Enter")
+        assert button.inner_text() == "Play"
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_the_first_tab_skips_to_the_text(browser, address, name):
-    with opened(browser, f"{address}{name}.html") as (page, _):
-        page.keyboard.press("Tab")
-        assert "skip" in page.evaluate(FOCUSED)["text"].lower()
-        page.keyboard.press("Enter")
-        page.keyboard.press("Tab")
-        assert page.evaluate("!!document.activeElement.closest('main, article')")
+def test_the_first_tab_skips_to_the_text(turn_to, name):
+    page, _ = turn_to(name)
+    page.keyboard.press("Tab")
+    assert "skip" in page.evaluate(FOCUSED)["text"].lower()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("!!document.activeElement.closest('main, article')")

@@ -12,7 +12,7 @@ from sphinx_external_toc.parsing import parse_toc_yaml
 
 from book.tools import bundle
 from book.tools.project import BookError, Project
-from tests.reading import CHROMIUM, chromium
+from tests.reading import CHROMIUM, DESK
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = list(parse_toc_yaml(ROOT / "_toc.yml"))
@@ -35,23 +35,23 @@ def folder(packed) -> Path:
 
 
 @pytest.fixture(scope="module")
-def offline():
-    """A reader without a network; yields a function that opens an address and returns the page and what went wrong."""
-    with chromium() as browser:
-        context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light", offline=True)
+def offline(browser):
+    """Return a function that opens an address without a network, and returns the page and what went wrong."""
+    context = browser.new_context(viewport=DESK, color_scheme="light", offline=True)
 
-        def opened(address: str):
-            page, wrong = context.new_page(), []
-            page.on("request", lambda request: wrong.append(request.url) if not _local(request.url) else None)
-            page.on("requestfailed", lambda request: wrong.append(f"missing: {request.url}"))
-            page.on("pageerror", lambda error: wrong.append(str(error)))
-            page.on("console", lambda line: wrong.append(line.text) if line.type == "error" else None)
-            page.goto(address, wait_until="load", timeout=120_000)
-            page.evaluate("() => window.MathJax?.startup?.promise")
-            page.evaluate("() => document.fonts.ready")
-            return page, wrong
+    def opened(address: str):
+        page, wrong = context.new_page(), []
+        page.on("request", lambda request: wrong.append(request.url) if not _local(request.url) else None)
+        page.on("requestfailed", lambda request: wrong.append(f"missing: {request.url}"))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda line: wrong.append(line.text) if line.type == "error" else None)
+        page.goto(address, wait_until="load", timeout=120_000)
+        page.evaluate("() => window.MathJax?.startup?.promise")
+        page.evaluate("() => document.fonts.ready")
+        return page, wrong
 
-        yield opened
+    yield opened
+    context.close()
 
 
 def _local(address: str) -> bool:

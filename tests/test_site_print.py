@@ -6,7 +6,7 @@ import pytest
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 from physnn.lab.palette import TOKENS
-from tests.reading import CHROMIUM, chromium, opened, served
+from tests.reading import CHROMIUM
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = list(parse_toc_yaml(ROOT / "_toc.yml"))
@@ -39,28 +39,16 @@ PRINTED = """() => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def address(site):
-    with served(site) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
-
-
 @pytest.mark.parametrize("name", PAGES)
-def test_the_page_fits_its_paper(browser, address, name):
+def test_the_page_fits_its_paper(turn_to, name):
     """In the dark theme, because paper is light whatever the screen shows."""
-    with opened(browser, f"{address}{name}.html") as (page, _):
-        page.evaluate("document.documentElement.dataset.theme = 'dark'")
-        page.set_viewport_size(A4)
-        page.emulate_media(media="print")
-        page.wait_for_timeout(200)
-        printed = page.evaluate(PRINTED)
-        light = TOKENS["ink"].light
-        assert printed.pop("ink") == f"rgb({int(light[1:3], 16)}, {int(light[3:5], 16)}, {int(light[5:7], 16)})"
-        assert all(still and not pushed for still, pushed in printed.pop("live"))
-        assert printed == {"around": [], "wide": [], "cut": [], "faint": []}
+    page, _ = turn_to(name)
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    page.set_viewport_size(A4)
+    page.emulate_media(media="print")
+    page.wait_for_timeout(200)
+    printed = page.evaluate(PRINTED)
+    light = TOKENS["ink"].light
+    assert printed.pop("ink") == f"rgb({int(light[1:3], 16)}, {int(light[3:5], 16)}, {int(light[5:7], 16)})"
+    assert all(still and not pushed for still, pushed in printed.pop("live"))
+    assert printed == {"around": [], "wide": [], "cut": [], "faint": []}

@@ -41,7 +41,7 @@ def visit_displaymath(self, node):
     self.body.append(self.starttag(node, "div", CLASS="math"))
     if node["number"]:
         self.body.append(f'<span class="eqno">({get_node_equation_number(self, node)})</span>')
-    for part in re.split(r"\n\s*\n", node.astext()):
+    for part in re.split(r"\n\s*\n", node.astext().strip()):
         self.body.append(mathml(part, block=True))
     self.body.append("</div>\n")
     raise nodes.SkipNode

@@ -36,7 +36,6 @@ nb_output_stderr = "error"
 nb_render_markdown_format = "myst"
 _shared = ("autodoc_inherit_docstrings", "autodoc_preserve_defaults", "bibtex_reference_style", "nitpick_ignore_regex")
 globals().update({name: _site["sphinx"]["config"][name] for name in _shared})
-python_maximum_signature_line_length = _site["sphinx"]["config"]["python_maximum_signature_line_length"]
 
 html_static_path = ["book/epub/static"]
 html_domain_indices = False
@@ -46,9 +45,12 @@ epub_description = "The physics of phase transitions in a neural network, implem
 epub_publisher = author
 epub_identifier = _site["html"]["baseurl"]
 epub_uid = "book-id"
+epub_contributor = author
+epub_copyright = f"{copyright} {author}, MIT License"
 epub_cover = ("_static/cover.png", "")
 epub_css_files = ["epub.css"]
 epub_show_urls = "no"
 epub_use_index = False
 epub_tocdepth = 2
+epub_tocscope = "includehidden"
 epub_exclude_files = ["_static/searchtools.js", "search.xhtml"]

@@ -24,11 +24,19 @@ from book.tools import stage as staging
 from book.tools.build import alone
 from book.tools.project import HERE, BookError, Project
 
-XHTML = "{http://www.w3.org/1999/xhtml}"
-OPF = "{http://www.idpf.org/2007/opf}"
-ITEM = re.compile(r'<item (id="[^"]+") href="([^"]+)" (media-type="[^"]+") />')
-SCRIPT = re.compile(r"\s*<script\b[^>]*?(?:/>|>.*?</script>)", re.DOTALL)
+ITEM = re.compile(r'<item id="([^"]+)" href="([^"]+)" (media-type="[^"]+") />')
 COVER = "_static/cover.png"
+LEFT_OUT = re.compile(r"_static/(?!cover\.png|epub\.css|pygments\.css)|.*\.js")  # what serves the site
+FOLD = r"<summary[^>]*>\s*<p[^>]*>Show code cell (\w+)</p>.*?</summary>"
+PAGE = [  # what Sphinx and MyST-NB write and an EPUB may not hold, and what stands in its place
+    (re.compile(r"\s*<script\b[^>]*?(?:/>|>.*?</script>)", re.DOTALL), ""),
+    (re.compile(r'\s*<link [^>]*href="(?:\.\./)*_static/(?!epub\.css|pygments\.css)[^>]*>'), ""),
+    (re.compile(r'(<link [^>]*epub\.css" />)(.*)\1', re.DOTALL), r"\1\2"),
+    (re.compile(r'<details class="admonition '), '<details class="'),
+    (re.compile(FOLD, re.DOTALL), "<summary>The cell’s \\1</summary>"),
+    (re.compile(r' role="(?:doc-biblioentry|main)"'), ""),
+    (re.compile(r'\s*<meta name="viewport" [^>]*>'), ""),
+]
 
 
 def epub(project: Project, target: Path) -> None:
@@ -49,52 +57,64 @@ def epub(project: Project, target: Path) -> None:
             stills.still(cell, path.name)
         nbformat.write(notebook, path)
     shutil.rmtree(work, ignore_errors=True)
-    command = [sys.executable, "-m", "sphinx", "-b", "epub", "-W", "-n", "--keep-going", "-q", stage, work]
+    options = ["-b", "epub", "-W", "-n", "--keep-going", "-q", "-d", work / "doctrees"]
+    command = [sys.executable, "-m", "sphinx", *options, stage, work / "made"]
     environment = os.environ | {"SOURCE_DATE_EPOCH": _date(project)}
     result = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env=environment
     )
     if result.returncode:
         raise BookError(f"{result.stdout.rstrip()}\n\nSphinx complained")
-    with zipfile.ZipFile(work / "book.epub") as made:
+    with zipfile.ZipFile(work / "made" / "book.epub") as made:
         contents = {name: made.read(name) for name in made.namelist()}
-    bundle.write(target, finished(contents), first="mimetype")
+    bundle.write(target, finished(contents, staging.pages(project)), first="mimetype")
     shutil.rmtree(work)
     shutil.rmtree(stage)
 
 
-def finished(contents: dict[str, bytes]) -> dict[str, bytes]:
-    """Return Sphinx's files as an EPUB 3 wants them: without scripts, the manifest saying what each page holds.
+def finished(contents: dict[str, bytes], pages: list[str]) -> dict[str, bytes]:
+    """Return Sphinx's files as an EPUB 3 wants them: without scripts, ``pages`` read in their order.
 
     Raises:
         BookError: a page is not well-formed.
     """
-    contents = {name: data for name, data in contents.items() if not name.endswith(".js")}
+    contents = {name: data for name, data in contents.items() if not LEFT_OUT.fullmatch(name)}
+    package = contents["content.opf"].decode()
+    address = re.search(r"<dc:identifier[^>]*>(.*?)<", package)[1]
     holds: dict[str, list[str]] = {}
-    for name in [name for name in contents if name.endswith(".xhtml")]:
-        text = SCRIPT.sub("", contents[name].decode())
-        try:
-            root = ElementTree.fromstring(text)
-        except ElementTree.ParseError as error:
-            line = text.splitlines()[error.position[0] - 1]
-            raise BookError(
-                f"{name} is not well-formed: {error}\n{line[max(0, error.position[1] - 200) :][:300]}"
-            ) from error
-        contents[name] = text.encode()
-        tags = {element.tag.partition("}")[2] or element.tag for element in root.iter()}
-        holds[name] = [kind for kind, tag in (("mathml", "math"), ("svg", "svg")) if tag in tags]
-    (package,) = (name for name in contents if name.endswith(".opf"))
+    for name in contents:
+        if name.endswith(".xhtml"):
+            contents[name] = (text := _page(contents[name].decode())).encode()
+            tags = {element.tag.partition("}")[2] or element.tag for element in _parsed(name, text).iter()}
+            holds[name] = [kind for kind, tag in (("mathml", "math"), ("svg", "svg")) if tag in tags]
+        elif name.endswith(".svg"):  # matplotlib gives two equal images in a figure one name, and uses neither
+            contents[name] = re.sub(rb'(<image [^>]*?)\bid="image\w+" ', rb"\1", contents[name])
+        elif name.endswith(".ncx"):
+            contents[name] = contents[name].replace(b"book/../", b"").replace(b'"book-id"', f'"{address}"'.encode())
+    identifiers = {href: identifier for identifier, href, _ in ITEM.findall(package)}
 
     def item(found: re.Match) -> str:
-        href = found[2]
-        if href not in contents:
-            return ""
-        properties = " ".join(holds.get(href, []) + ["cover-image"] * (href == COVER))
+        properties = " ".join(holds.get(found[2], []) + ["cover-image"] * (found[2] == COVER))
         said = f' properties="{properties}"' if properties else ""
-        return f'<item {found[1]} href="{href}" {found[3]}{said} />'
+        return f'<item id="{found[1]}" href="{found[2]}" {found[3]}{said} />' if found[2] in contents else ""
 
-    contents[package] = ITEM.sub(item, contents[package].decode()).encode()
-    return contents
+    spine = "".join(f'\n    <itemref idref="{identifiers[f"{page}.xhtml"]}" />' for page in pages)
+    package = re.sub(r"(<spine[^>]*>).*?(\s*</spine>)", rf"\1{spine}\2", package, flags=re.DOTALL)
+    return contents | {"content.opf": ITEM.sub(item, package).encode()}
+
+
+def _page(text: str) -> str:
+    for unwanted, wanted in PAGE:
+        text = unwanted.sub(wanted, text)
+    return text.replace('href="book/../', 'href="')  # in the table of contents, as the first page lies in a folder
+
+
+def _parsed(name: str, text: str) -> ElementTree.Element:
+    try:
+        return ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        line = text.splitlines()[error.position[0] - 1][max(0, error.position[1] - 200) :]
+        raise BookError(f"{name} is not well-formed: {error}\n{line[:300]}") from error
 
 
 def _date(project: Project) -> str:

@@ -6,6 +6,7 @@ import base64
 import html
 import re
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import nbformat
 
@@ -17,6 +18,9 @@ LABEL = re.compile(r'aria-label="([^"]*)"')
 COLOUR = re.compile(r"var\(--[a-z]+, (#[0-9a-f]{6})\)")
 LETTERS = "text { font: 18px sans-serif; fill: #22272e }"
 VOID = {"br", "col", "hr", "img", "wbr"}
+CLOSED_BY = {"td": {"td", "th", "tr"}, "th": {"td", "th", "tr"}, "tr": {"tr", "tbody"}}  # what HTML may leave open
+NARROW = 5  # columns that a page of a reader holds
+ESSENTIAL = {None, "runs", "test_accuracy", "test_nll"}  # what a wider table of the explorer keeps; None is its arm
 
 
 def still(cell: nbformat.NotebookNode, where: str) -> None:
@@ -29,7 +33,7 @@ def still(cell: nbformat.NotebookNode, where: str) -> None:
         page = output.get("data", {}).get("text/html")
         if page is None:
             continue
-        if "<script" not in page:
+        if "<script" not in page or "<table" in page:
             output.data["text/html"] = plain(page)
             continue
         del output.data["text/html"]
@@ -49,33 +53,72 @@ def still(cell: nbformat.NotebookNode, where: str) -> None:
 
 
 def plain(page: str) -> str:
-    """Return the HTML as XML, rules of its style sheets that name an element by its id moved into that element."""
+    """Return the HTML as XML that needs no script: what only a script fills is left out, wide tables are narrowed.
+
+    Rules of its style sheets that name an element by its id are moved into that element, the others are left out.
+    """
     styles = {}
     for sheet in re.findall(r"<style[^>]*>(.*?)</style>", page, re.DOTALL):
         for names, rules in re.findall(r"([^{}]+)\{([^{}]*)\}", sheet):
             for name in re.findall(r"#([\w-]+)\s*(?:,|$)", names.strip()):
                 styles[name] = styles.get(name, "") + " ".join(rules.split())
-    writer = _Writer(styles)
-    writer.feed(re.sub(r"<style[^>]*>.*?</style>", "", page, flags=re.DOTALL))
-    writer.close()
-    return "".join(writer.parts)
+    reader = _Reader()
+    reader.feed(re.sub(r"<(style|script)[^>]*>.*?</\1>", "", page, flags=re.DOTALL))
+    tree = reader.tree()
+    for parent in list(tree.iter()):
+        for child in [child for child in parent if "live" in child.get("class", "").split()]:
+            parent.remove(child)
+    for table in tree.iter("table"):
+        _narrow(table)
+    for element in tree.iter():
+        if own := styles.get(element.get("id", "")):
+            element.set("style", f"{element.get('style', '')} {own}".strip())
+        for name in ("border", "halign", "id", "role", "tabindex", "valign"):
+            element.attrib.pop(name, None)
+        if re.fullmatch(r"[\w-]+\.html", element.get("href", "")):  # another page of the book
+            element.set("href", element.get("href").replace(".html", ".xhtml"))
+    return "".join(ElementTree.tostring(part, encoding="unicode") for part in tree)
 
 
-class _Writer(HTMLParser):
-    def __init__(self, styles: dict[str, str]) -> None:
+def _narrow(table: ElementTree.Element) -> None:
+    """Take the columns out of a wide table of the explorer that are not essential."""
+    rows = list(table.iter("tr"))
+    keys = [cell.get("data-key") for cell in rows[0]]
+    if len(keys) <= NARROW or not any(keys):
+        return
+    for row in rows:
+        for cell, key in zip(list(row), keys, strict=True):
+            if key not in ESSENTIAL:
+                row.remove(cell)
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        self.styles, self.parts = styles, []
+        self.made, self.open = ElementTree.TreeBuilder(), []
+        self.made.start("div", {})
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = {name: value or "" for name, value in attrs if name not in ("border", "id")}
-        if own := self.styles.get(dict(attrs).get("id", "")):
-            values["style"] = f"{values.get('style', '')} {own}".strip()
-        said = "".join(f' {name}="{html.escape(value)}"' for name, value in values.items())
-        self.parts.append(f"<{tag}{said}{' /' if tag in VOID else ''}>")
+        while self.open and tag in CLOSED_BY.get(self.open[-1], ()):
+            self.made.end(self.open.pop())
+        self.made.start(tag, {name: value or "" for name, value in attrs})
+        if tag in VOID:
+            self.made.end(tag)
+        else:
+            self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        if tag not in VOID:
-            self.parts.append(f"</{tag}>")
+        while tag in self.open:
+            self.made.end(closed := self.open.pop())
+            if closed == tag:
+                break
 
     def handle_data(self, data: str) -> None:
-        self.parts.append(html.escape(data, quote=False))
+        self.made.data(data)
+
+    def tree(self) -> ElementTree.Element:
+        self.close()
+        while self.open:
+            self.made.end(self.open.pop())
+        self.made.end("div")
+        return self.made.close()
