@@ -54,7 +54,7 @@ serve: ## Serve the built book on 127.0.0.1
 	@echo "The book is at http://127.0.0.1:$(PORT)/ (stop with Ctrl-C)"
 	@$(PY) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
-check-site: $(VENV)/.done ## Read the built book in Chromium, page by page
+check-site: bundle epub ## Read the finished book in Chromium, page by page, and what it is packed into
 	PHYSNN_HTML=_build/html $(PY) -m pytest -q tests/test_site*.py tests/test_epub.py
 
 check-colab: $(VENV)/.done ## Run every chapter in a clean environment like Colab's (downloads several GB)

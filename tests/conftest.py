@@ -34,6 +34,14 @@ def site(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def book(request) -> Path:
+    """Return the folder of HTML that PHYSNN_HTML names; without it, skip: the test is one of the finished book."""
+    if "PHYSNN_HTML" not in os.environ:
+        pytest.skip("reads the finished book: make check-site")
+    return request.getfixturevalue("site")
+
+
+@pytest.fixture(scope="session")
 def browser():
     """Return the Chromium that all tests share."""
     from tests.reading import chromium  # many tests do without

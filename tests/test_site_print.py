@@ -12,12 +12,15 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = list(parse_toc_yaml(ROOT / "_toc.yml"))
 A4 = {"width": 643, "height": 986}  # in CSS pixels, within the margins that the stylesheet sets
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH (Debian: apt-get install chromium)")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH (Debian: apt-get install chromium)"),
+    pytest.mark.usefixtures("book"),
+]
 
 PRINTED = """() => {
     const shown = node => node.checkVisibility() && node.getBoundingClientRect().height > 0;
     const around = ".bd-sidebar-primary, .bd-sidebar-secondary, .bd-header, .bd-header-article, .prev-next-area, " +
-        ".bd-footer, .copybtn, .headerlink, article input, article button";
+        ".bd-footer, .copybtn, .headerlink, article input, article button:not(.forest *)";
     const article = document.querySelector("article");
     const parts = [...article.querySelectorAll("*")].filter(node => shown(node) && !node.closest("mjx-assistive-mml"));
     const scrolls = node => !["visible", "clip"].includes(getComputedStyle(node).overflowX) && node.tagName !== "svg";

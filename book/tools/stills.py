@@ -55,7 +55,7 @@ def still(cell: nbformat.NotebookNode, where: str) -> None:
 def plain(page: str) -> str:
     """Return the HTML as XML that needs no script: what only a script fills is left out, wide tables are narrowed.
 
-    Rules of its style sheets that name an element by its id are moved into that element, the others are left out.
+    Rules of its style sheets that name a table's cell by its id are moved into the cell, the others are left out.
     """
     styles = {}
     for sheet in re.findall(r"<style[^>]*>(.*?)</style>", page, re.DOTALL):
@@ -71,7 +71,7 @@ def plain(page: str) -> str:
     for table in tree.iter("table"):
         _narrow(table)
     for element in tree.iter():
-        if own := styles.get(element.get("id", "")):
+        if element.tag in ("td", "th") and (own := styles.get(element.get("id", ""))):
             element.set("style", f"{element.get('style', '')} {own}".strip())
         for name in ("border", "halign", "id", "role", "tabindex", "valign"):
             element.attrib.pop(name, None)
