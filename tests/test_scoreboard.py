@@ -246,7 +246,7 @@ def test_the_pages_are_made_again_only_where_something_changed(project, monkeypa
     def stage():
         shutil.rmtree(project.stage, ignore_errors=True)
         (project.stage / "book").mkdir(parents=True)
-        claims.write(project)
+        claims.write(project, project.stage)
         return (project.stage / f"{claims.PAGE}.md").read_text()
 
     assert "**Holds** It does." in stage()

@@ -122,8 +122,8 @@ def board(root: Path = HERE) -> Board:
     return Board(claims, judgements, list(parse_toc_yaml(root / "_toc.yml")), results)
 
 
-def write(project: Project) -> None:
-    """Write the pages made from the claims into the folder that Sphinx reads; make them only if something changed."""
+def write(project: Project, folder: Path) -> None:
+    """Write the pages made from the claims into the folder Sphinx reads; make them only if something changed."""
     made = project.out / "scoreboard"
     kept = made / fingerprint.scoreboard(project)
     if not kept.exists():
@@ -135,7 +135,7 @@ def write(project: Project) -> None:
         (partial / f"{Path(DIGEST).name}.md").write_text(digest(judged), encoding="utf-8")
         partial.rename(kept)
     for page in kept.iterdir():
-        shutil.copy2(page, project.stage / "book" / page.name)
+        shutil.copy2(page, folder / "book" / page.name)
 
 
 def value(how: Mapping[str, Any], effect: Effect) -> str:
