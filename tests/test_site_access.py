@@ -105,7 +105,7 @@ FOCUSED = """() => {
     return {
         tag: node.tagName, kind: node.type ?? "", classes: node.className, sentinel: node.dataset.sentinel ?? "",
         role: node.getAttribute("role") ?? "", text: node.innerText ?? "",
-        name: node.getAttribute("aria-label") ?? (node.labels?.[0] ?? node).innerText ?? "",
+        name: node.getAttribute("aria-label") ?? (node.labels?.[0] ?? node).textContent,
         value: node.getAttribute("aria-valuetext") ?? node.value ?? "",
         box: [box.x, box.y, box.width, box.height],
         ring: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1,
