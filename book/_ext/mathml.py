@@ -7,6 +7,8 @@ from latex2mathml.converter import convert
 from sphinx.util.math import get_node_equation_number
 
 BIG = re.compile(r"\\([bB]igg?[lrm])\\(langle|rangle|lvert|rvert)")  # the converter leaves these as TeX
+NAME = re.compile(r"<m([io])[^>]*>([a-z]{2,})</m\1>")  # cosh, mean: a space on both sides, or a cosh reads as acosh
+LONG = 70  # characters of a formula that may not fit in a line
 SIGNS = {"langle": "⟨", "rangle": "⟩", "lvert": "|", "rvert": "|"}
 
 
@@ -27,12 +29,13 @@ def mathml(tex: str, *, block: bool) -> str:
         raise ValueError(f"no MathML for {tex!r}: {type(error).__name__}") from error
     if unknown := re.findall(r">(\\[a-zA-Z]+)<|<mi>&<", made):
         raise ValueError(f"no MathML for {unknown} in {tex!r}")
-    return made
+    return NAME.sub(r'<mo lspace="0.17em" rspace="0.17em">\2</mo>', made)
 
 
 def visit_math(self, node):
     """Write a formula within a line."""
-    self.body.append(mathml(node.astext(), block=False))
+    made = mathml(node.astext(), block=False)
+    self.body.append(f'<span class="long">{made}</span>' if len(node.astext()) > LONG else made)
     raise nodes.SkipNode
 
 

@@ -33,7 +33,7 @@ def still(cell: nbformat.NotebookNode, where: str) -> None:
         page = output.get("data", {}).get("text/html")
         if page is None:
             continue
-        if "<script" not in page or "<table" in page:
+        if "<script" not in page or not (PICTURE.search(page) or DRAWING.search(page) or "<table>" not in page):
             output.data["text/html"] = plain(page)
             continue
         del output.data["text/html"]
