@@ -16,6 +16,7 @@ PICTURE = re.compile(r'<img alt="([^"]*)" src="data:image/(svg\+xml|png);base64,
 DRAWING = re.compile(r"<svg (.*?)>(.*?)</svg>", re.DOTALL)
 LABEL = re.compile(r'aria-label="([^"]*)"')
 COLOUR = re.compile(r"var\(--[a-z]+, (#[0-9a-f]{6})\)")
+ASLEEP = re.compile(r"<(style|script)[^>]*>.*?</\1>", re.DOTALL)
 LETTERS = "text { font: 18px sans-serif; fill: #22272e }"
 VOID = {"br", "col", "hr", "img", "wbr"}
 CLOSED_BY = {"td": {"td", "th", "tr"}, "th": {"td", "th", "tr"}, "tr": {"tr", "tbody"}}  # what HTML may leave open
@@ -33,14 +34,16 @@ def still(cell: nbformat.NotebookNode, where: str) -> None:
         page = output.get("data", {}).get("text/html")
         if page is None:
             continue
-        if "<script" not in page or not (PICTURE.search(page) or DRAWING.search(page) or "<table>" not in page):
+        picture, drawing = PICTURE.search(page), DRAWING.search(page)
+        tables = not (picture or drawing) and "<table" in ASLEEP.sub("", page)
+        if "<script" not in page or tables:
             output.data["text/html"] = plain(page)
             continue
         del output.data["text/html"]
-        if found := PICTURE.search(page):
+        if found := picture:
             alt, kind, data = found[1], found[2], found[3]
             output.data[f"image/{kind}"] = base64.b64decode(data).decode() if kind == "svg+xml" else data
-        elif found := DRAWING.search(page):
+        elif found := drawing:
             alt = LABEL.search(found[1])[1]
             inside = COLOUR.sub(r"\1", found[2])
             size = re.search(r'viewBox="[^"]*"', found[1])[0]
@@ -63,7 +66,7 @@ def plain(page: str) -> str:
             for name in re.findall(r"#([\w-]+)\s*(?:,|$)", names.strip()):
                 styles[name] = styles.get(name, "") + " ".join(rules.split())
     reader = _Reader()
-    reader.feed(re.sub(r"<(style|script)[^>]*>.*?</\1>", "", page, flags=re.DOTALL))
+    reader.feed(ASLEEP.sub("", page))
     tree = reader.tree()
     for parent in list(tree.iter()):
         for child in [child for child in parent if "live" in child.get("class", "").split()]:
