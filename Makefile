@@ -28,8 +28,8 @@ bundle: book ## Pack the book for reading offline: _build/physnn-book.zip
 epub: book ## Make the book as an EPUB: _build/physnn-book.epub
 	$(PY) -m book.tools.epub
 
-test: $(VENV)/.done ## Run the tests
-	$(PY) -m pytest -q
+test: $(VENV)/.done ## Run the tests, a file at a time on every core
+	$(PY) -m pytest -q -n auto --dist loadfile
 
 test-results: $(VENV)/.done ## Train a few replicas of every recorded study again, drawn anew (or by SEED=1), and compare
 	$(if $(SEED),PHYSNN_SEED="$(SEED)" )$(PY) -m pytest -q -m results tests/test_results.py

@@ -26,8 +26,10 @@ def site(tmp_path_factory) -> Path:
         folder = Path(named).resolve()
         assert (folder / "index.html").exists(), f"PHYSNN_HTML={named} holds no built book: run `make book`"
         return folder
-    out = tmp_path_factory.mktemp("book")
+    base = tmp_path_factory.getbasetemp()
+    out = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "book"
     command = [sys.executable, "-m", "book.tools.build", "--profile", "test", "--out", str(out)]
+    # Of the processes that run the tests, the first builds it; for the others, and itself, nothing is left to do.
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, f"the book does not build:\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
     return out / "html"

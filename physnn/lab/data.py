@@ -70,6 +70,22 @@ class Dataset:
         return f"{title}, {sizes}"
 
 
+def mislabel(labels: Tensor, share: float, seed: int, classes: int = 10) -> Tensor:
+    """Return labels of which about this share is wrong: each of the others equally likely, the same for a seed.
+
+    A label that is wrong at one share is at every larger one, and with the same wrong value.
+
+    Raises:
+        ValueError: the share is not between 0 and 1.
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"share must be between 0 and 1, got {share}")
+    generator = torch.Generator().manual_seed(seed)
+    hit = torch.rand(len(labels), generator=generator).to(labels.device) < share
+    shift = torch.randint(1, classes, (len(labels),), generator=generator).to(labels.device)
+    return torch.where(hit, (labels + shift) % classes, labels)
+
+
 def load(name: str = "mnist", *, root: str | Path | None = None, device: torch.device | str = "cpu") -> Dataset:
     """Load a data set into memory.
 

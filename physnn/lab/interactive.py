@@ -58,7 +58,7 @@ const name = node => {  // a slider's handle is read out with the title and valu
     if (handle && title) {
         new MutationObserver(tell).observe(title, {childList: true, characterData: true, subtree: true}); tell();
     }
-    for (const canvas of node.querySelectorAll(".bk-events")) canvas.removeAttribute("tabindex");  // no key does anything
+    for (const canvas of node.querySelectorAll(".bk-events")) canvas.removeAttribute("tabindex");  // no key helps
     for (const child of node.querySelectorAll("*")) if (child.shadowRoot) name(child.shadowRoot);
 };
 const whenDrawn = () => {

@@ -116,8 +116,8 @@ class SqueezeExcitation(nn.Linear):
 
 
 class Convolutional(nn.Sequential):
-    """A small convolutional network on square images of n pixels, in the manner of LeNet: two convolutions (5×5 at every
-    second pixel, of 16 and 32 channels), each with a rectifier, and a linear layer.
+    """A small convolutional network on square images of n pixels, in the manner of LeNet: two convolutions (5×5 at
+    every second pixel, of 16 and 32 channels), each with a rectifier, and a linear layer.
 
     Shape: (B, n) to (B, m). Source: LeCun et al. (1998), with steps of two pixels in the place of subsampling.
     """

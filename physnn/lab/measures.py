@@ -14,16 +14,24 @@ from physnn.lab.corruptions import FAMILIES, SEVERITIES, corrupt
 from physnn.lab.data import Dataset, Split
 from physnn.lab.stack import EVALUATED, Stack
 
-EXTRAS = ("corruptions", "coherence")
+EXTRAS = ("corruptions", "coherence", "corrupted-validation")
 NAMES = ("accuracy", "nll", "ece")
 CORRUPTION_SEED = 0
 SALIENT = 1000  # test images whose saliency is looked at
+WATCHED = 2000  # validation images that are corrupted after every epoch
 
 
-def after_epoch(stack: Stack, images: Dataset) -> dict[str, Tensor]:
-    """Return ``validation_accuracy``, ``validation_nll``, ``validation_ece``, ``norm`` and ``distance``, (R,) each."""
+def after_epoch(stack: Stack, images: Dataset, extras: Collection[str] = ()) -> dict[str, Tensor]:
+    """Return ``validation_accuracy``, ``validation_nll``, ``validation_ece``, ``norm`` and ``distance``, (R,) each.
+
+    With the extra ``corrupted-validation`` also ``validation_corrupted``, see :func:`physnn.lab.replicas.train`.
+    """
     outputs, labels = stack.outputs(images, images.validation), images.validation.labels
-    return {f"validation_{name}": getattr(metrics, name)(outputs, labels) for name in NAMES} | stack.lengths()
+    values = {f"validation_{name}": getattr(metrics, name)(outputs, labels) for name in NAMES} | stack.lengths()
+    if "corrupted-validation" in extras:
+        errors = _corruption_errors(stack, images, "validation", WATCHED)
+        values["validation_corrupted"] = torch.stack(list(errors.values())).mean(0)
+    return values
 
 
 def at_end(stack: Stack, images: Dataset, test: bool, extras: Collection[str] = ()) -> dict[str, Tensor]:
@@ -41,11 +49,7 @@ def at_end(stack: Stack, images: Dataset, test: bool, extras: Collection[str] = 
     u = normalize(outputs.flatten(0, 1), "sample").view_as(outputs)
     values["test_spatial"] = difference(u, 2, "periodic").square().mean((1, 2))
     if "corruptions" in extras:
-        values |= {
-            f"error_{family}_{severity}": 1
-            - metrics.accuracy(stack.outputs(images, _corrupted(images, family, severity)), labels)
-            for family, severity in product(FAMILIES, SEVERITIES)
-        }
+        values |= _corruption_errors(stack, images, "test")
     if "coherence" in extras:
         values |= coherence(stack, images)
     return values
@@ -81,11 +85,20 @@ def _saliency(stack: Stack, images: Dataset) -> Tensor:
     return torch.autograd.grad(stack.forward(x).gather(-1, labels).sum(), x)[0]
 
 
+def _corruption_errors(stack: Stack, images: Dataset, split: str, count: int | None = None) -> dict[str, Tensor]:
+    parts = {(f, s): _corrupted(images, split, count, f, s) for f, s in product(FAMILIES, SEVERITIES)}
+    return {
+        f"error_{family}_{severity}": 1 - metrics.accuracy(stack.outputs(images, part), part.labels)
+        for (family, severity), part in parts.items()
+    }
+
+
 @cache
-def _corrupted(images: Dataset, family: str, severity: int) -> Split:
-    """Return the corrupted test images, rounded to the levels of the images as those on disk are."""
+def _corrupted(images: Dataset, split: str, count: int | None, family: str, severity: int) -> Split:
+    """Return the first images of a split, corrupted, and rounded to the levels of the images as those on disk are."""
+    whole = getattr(images, split)
     parts = [
         corrupt(images.as_input(part), family, severity, seed=CORRUPTION_SEED, start=EVALUATED * i)
-        for i, part in enumerate(images.test.images.split(EVALUATED))
+        for i, part in enumerate(whole.images[:count].split(EVALUATED))
     ]
-    return Split(torch.cat(parts).mul_(images.levels).round_().to(torch.uint8), images.test.labels)
+    return Split(torch.cat(parts).mul_(images.levels).round_().to(torch.uint8), whole.labels[:count])

@@ -17,7 +17,7 @@ from physnn.loss import BOUNDARIES, NORMS, OUTERS
 from physnn.noise import KINDS
 from physnn.scheme import SCHEMES
 
-LOSSES = ("ginzburg-landau", "cross-entropy", "squared-error")
+LOSSES = ("ginzburg-landau", "cross-entropy", "squared-error", "softmax-twice")
 OPTIMIZERS = ("sgd", "langevin", "adam", "adamw")
 SCHEDULES = ("constant", "cosine")
 COEFFICIENTS = {"quadratic": 0.0035, "quartic": -5.0, "spatial": 0.5}
@@ -34,12 +34,18 @@ class Recipe:
     ``film`` and ``squeeze-excitation`` are those of :mod:`physnn.lab.layers`.
 
     The loss ``ginzburg-landau`` takes ``quadratic``, ``quartic``, ``spatial``, ``norm``, ``boundary`` and ``outer``, as
-    printed where they are absent; ``cross-entropy`` and ``squared-error`` take nothing.
+    printed where they are absent; ``cross-entropy``, ``squared-error`` and ``softmax-twice`` (cross-entropy of the
+    softmax, as if that were not in it) take nothing.
 
     Optimizers: ``sgd`` needs ``momentum``, and is Langevin dynamics of damping 1 - momentum at temperature 0;
     ``langevin`` needs ``damping`` and takes ``temperature``, ``scheme``, ``noise`` and ``temperature_schedule``
     (constant, or cosine to 0); ``adam`` and ``adamw`` are torch's with its defaults. All take ``weight_decay`` and
     ``lr_schedule``. The learning rate is not part of a recipe.
+
+    Data and penalty: ``images`` (how many of the training images are used, the first ones; all of them),
+    ``label_noise`` (0; the share of wrong training labels, see :func:`physnn.lab.data.mislabel`), and for linear
+    layers ``smoothness`` (0), the coefficient of the first layer's Dirichlet energy (:func:`smoothness_gradient`),
+    which is added to the loss.
     """
 
     widths: tuple[int, ...]
@@ -55,6 +61,9 @@ class Recipe:
     temperature_schedule: str = SCHEDULES[0]
     coefficients: tuple[float, float, float] = tuple(COEFFICIENTS.values())
     choices: tuple[str, str, str] = tuple(known[0] for known in CHOICES.values())
+    images: int | None = None
+    label_noise: float = 0.0
+    smoothness: float = 0.0
 
     @classmethod
     def read(cls, given: Mapping[str, Any]) -> "Recipe":
@@ -75,7 +84,15 @@ class Recipe:
         if values["loss"] == "ginzburg-landau":
             values["coefficients"] = tuple(_number(rest, name, default) for name, default in COEFFICIENTS.items())
             values["choices"] = tuple(_choice(rest, name, known, known[0]) for name, known in CHOICES.items())
-        values |= _optimizer(rest)
+        values |= _optimizer(rest) | _data(rest)
+        values["smoothness"] = _number(rest, "smoothness", 0.0)
+        if values["smoothness"] < 0 or (values["smoothness"] and values["layer"].kind != "linear"):
+            raise ValueError(
+                f"smoothness must be at least 0, and is for linear layers, got {values['smoothness']} "
+                f"with layer {values['layer'].kind}"
+            )
+        if values["smoothness"] and math.isqrt(widths[0]) ** 2 != widths[0]:
+            raise ValueError(f"smoothness needs square images, got {widths[0]} pixels")
         if rest:
             optimizer = given["optimizer"]
             raise ValueError(f"{values['layer'].kind}, {values['loss']} and {optimizer} know no {sorted(rest)}")
@@ -86,7 +103,7 @@ class Recipe:
     @property
     def architecture(self) -> tuple:
         """What replicas must share to be computed together."""
-        return self.widths, self.layer.architecture, self.optimizer, self.scheme
+        return self.widths, self.layer.architecture, self.optimizer, self.scheme, self.images
 
     @property
     def size(self) -> int:
@@ -103,7 +120,14 @@ class Recipe:
         Schedules are left to the caller (``LambdaLR`` and :class:`physnn.TemperatureSchedule`).
         """
         model = self.network()
-        losses = {"cross-entropy": F.cross_entropy, "squared-error": squared_error}
+        if self.smoothness:
+            weight = model[1].weight
+            weight.register_hook(lambda grad: grad + self.smoothness * smoothness_gradient(weight.detach()))
+        losses = {
+            "cross-entropy": F.cross_entropy,
+            "squared-error": squared_error,
+            "softmax-twice": lambda phi, labels: F.cross_entropy(phi.softmax(-1), labels),
+        }
         if self.loss == "ginzburg-landau":
             loss = GinzburgLandauLoss(*self.coefficients, **dict(zip(CHOICES, self.choices, strict=True)))
         else:
@@ -166,6 +190,31 @@ def _optimizer(rest: dict) -> dict[str, Any]:
             f"must be at least 0, got {values}"
         )
     return values
+
+
+def _data(rest: dict) -> dict[str, Any]:
+    count, share = rest.pop("images", None), _number(rest, "label_noise", 0.0)
+    if not (count is None or (type(count) is int and count > 0)) or not 0 <= share <= 1:
+        raise ValueError(f"images must be a whole number, and label_noise a share, got {count!r} and {share}")
+    return {"images": count, "label_noise": share}
+
+
+def smoothness_gradient(weight: Tensor) -> Tensor:
+    r"""Return the gradient of the Dirichlet energy of weights (\*, n), each row a square image of n pixels.
+
+    .. math::
+        \frac12 \sum_{i \sim j} (w_i - w_j)^2, \qquad \frac{\partial}{\partial w_i} = \sum_{j \sim i} (w_i - w_j)
+
+    over the pairs of rook neighbours, without periodic ones.
+    """
+    side = math.isqrt(weight.shape[-1])
+    field = weight.unflatten(-1, (side, side))
+    gradient = torch.zeros_like(field)
+    for dim in (-2, -1):
+        step = field.diff(dim=dim)
+        gradient.narrow(dim, 1, side - 1).add_(step)
+        gradient.narrow(dim, 0, side - 1).sub_(step)
+    return gradient.flatten(-2)
 
 
 def _switch(rest: dict, name: str, default: bool) -> bool:

@@ -71,13 +71,14 @@ def train(replicas: Sequence[Replica], dataset: str = "mnist", *, epochs: int, *
         ``validation_nll`` and ``validation_ece``, ``norm`` and ``distance`` (of the parameters, and from their start),
         ``seconds`` (cumulative, shared among those trained together), ``diverged``; in the last row ``scale``
         (:func:`physnn.lab.metrics.fit_scale`, on the validation images) and, with ``test``, ``train_accuracy`` and
-        ``train_nll`` (of all training images), ``test_accuracy``, ``test_nll`` and ``test_ece`` (of the outputs times
-        their scale), ``test_roughness`` (normalized Dirichlet
-        energy of the outputs along the class index; its mean over all orders of the classes is 2) and
-        ``test_spatial`` (mean over classes of the squared periodic central difference of the outputs divided by their
-        largest magnitude), both means over images; with the extra ``corruptions`` the shares ``error_FAMILY_SEVERITY``
+        ``train_nll`` (of all training images, with their true labels), ``test_accuracy``, ``test_nll`` and
+        ``test_ece`` (of the outputs times their scale), ``test_roughness`` (normalized Dirichlet energy of the
+        outputs along the class index; its mean over all orders of the classes is 2) and ``test_spatial`` (mean over
+        classes of the squared periodic central difference of the outputs divided by their largest magnitude), both
+        means over images; with the extra ``corruptions`` the shares ``error_FAMILY_SEVERITY``
         of wrong answers on corrupted test images (:mod:`physnn.lab.corruptions`), and with ``coherence`` what
-        :func:`physnn.lab.measures.coherence` lists.
+        :func:`physnn.lab.measures.coherence` lists. With the extra ``corrupted-validation`` every row has
+        ``validation_corrupted``, the mean of these shares on the first 2,000 validation images.
 
     Raises:
         ValueError: no replicas, a recipe that is not understood, or a number below 1.
@@ -111,7 +112,7 @@ def chunks(
 
     Args:
         test: read the test images too, once, after the last epoch.
-        extras: what else to measure then, of ``corruptions`` and ``coherence``.
+        extras: what else to measure: ``corruptions`` and ``coherence`` then, ``corrupted-validation`` always.
         workers: processes, of one thread each; with 1, the calling process trains. A script that asks for more needs
             ``if __name__ == "__main__":``.
         progress: show a bar with the remaining time; None for where there is a terminal.
@@ -178,7 +179,8 @@ def train_chunk(
     """
     images, rows, seconds = _load(dataset, device), [], 0.0
     recipes = [Recipe.read(r.recipe) for r in replicas]
-    steps = epochs * math.ceil(len(images.train) / batch_size)
+    count = recipes[0].images or len(images.train)
+    steps = epochs * math.ceil(count / batch_size)
     stack = Stack(recipes, [r.lr for r in replicas], [r.seed for r in replicas], steps, device)
     nothing = dict.fromkeys(Stack.AVERAGES, torch.full((len(replicas),), torch.nan))
     complete = False
@@ -187,7 +189,7 @@ def train_chunk(
             start = time.perf_counter()
             averages = stack.epoch(images, batch_size) if epoch else nothing
             seconds += (time.perf_counter() - start) / len(replicas) if epoch else 0.0
-            measured = {**averages, **after_epoch(stack, images)}
+            measured = {**averages, **after_epoch(stack, images, extras)}
             if epoch == epochs:
                 measured |= at_end(stack, images, test, extras)
             columns = {name: value.tolist() for name, value in measured.items()}

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from physnn.field import difference, normalize
-from physnn.lab.data import Dataset, Split
+from physnn.lab.data import Dataset, Split, mislabel
 from physnn.lab.layers import apply, positions
 from physnn.lab.recipe import Recipe, seeded
 from physnn.lab.updates import Update
@@ -22,7 +22,7 @@ class Stack:
     Args:
         recipes: one for each replica, all of one architecture.
         lrs: their learning rates.
-        seeds: of their start values, the order of their images, and their noise.
+        seeds: of their start values, the order of their images, their noise, and which of their labels are wrong.
         steps: how many each will take: the length of its schedules.
         device: where they live.
 
@@ -54,6 +54,7 @@ class Stack:
         some = 1 < len(distinct) < len(seeds)  # share their images: not all, and not none
         self.which = torch.tensor([distinct.index(seed) for seed in seeds], device=self.device) if some else None
         self.losses = _grouped_losses(recipes, self.device)
+        self.seeds, self.labels = seeds, None
 
     def _dynamics(self, networks: Sequence[nn.Module]) -> None:
         """Take the factors a of every layer, and the gates, where there are any."""
@@ -76,8 +77,9 @@ class Stack:
     def epoch(self, images: Dataset, batch_size: int) -> dict[str, Tensor]:
         """Visit the training images once; return means over the steps, of shape (R,): loss, energy, the share of
         steps with a negative energy, and the temperatures read."""
-        train = images.train
-        orders = [torch.randperm(len(train), generator=g).to(self.device).split(batch_size) for g in self.order]
+        train, labels = images.train, self._wrong_labels(images)
+        count = self.count(images)
+        orders = [torch.randperm(count, generator=g).to(self.device).split(batch_size) for g in self.order]
         sums = torch.zeros(3, len(self.recipes), dtype=torch.float64, device=self.device)
         self.update.readings = []
         for batches in zip(*orders, strict=True):
@@ -86,7 +88,9 @@ class Stack:
             x = images.as_input(train.images.index_select(0, index.flatten())).view(*index.shape, -1)
             y = train.labels[index]
             if self.which is not None:
-                x, y = x.index_select(0, self.which), y.index_select(0, self.which)
+                x, y, index = (part.index_select(0, self.which) for part in (x, y, index))
+            if labels is not None:
+                y = labels.gather(1, index.expand(len(labels), -1))
             sums += self.step(x, y)
         for i in self._not_finite(sum(p.detach().view(len(p), -1).sum(1) for p in self.params)):
             self._freeze(i)
@@ -96,6 +100,27 @@ class Stack:
             else torch.full((2, len(self.recipes)), torch.nan)
         )
         return dict(zip(self.AVERAGES, [*(sums / len(orders[0])), *temperatures], strict=True))
+
+    def count(self, images: Dataset) -> int:
+        """Return how many training images an epoch visits.
+
+        Raises:
+            ValueError: the recipe asks for more than there are.
+        """
+        count = self.recipes[0].images or len(images.train)
+        if count > len(images.train):
+            raise ValueError(
+                f"images must be at most {len(images.train)}, the training images of {images.name}, got {count}"
+            )
+        return count
+
+    def _wrong_labels(self, images: Dataset) -> Tensor | None:
+        """Return each replica's training labels, of shape (R, N), or None where all have the true ones."""
+        shares = [recipe.label_noise for recipe in self.recipes]
+        if self.labels is None and any(shares):
+            several = zip(shares, self.seeds, strict=True)
+            self.labels = torch.stack([mislabel(images.train.labels, share, seed) for share, seed in several])
+        return self.labels
 
     def step(self, x: Tensor, y: Tensor) -> Tensor:
         """Take one step; return losses, mean energies, and whether these are negative, of shape (3, R)."""
@@ -176,7 +201,8 @@ def _losses(
     classes = outputs.shape[-1]
     if loss != "ginzburg-landau":
         none = torch.full((len(outputs),), torch.nan, device=outputs.device)
-        if loss == "cross-entropy":
+        if loss in ("cross-entropy", "softmax-twice"):
+            outputs = outputs.softmax(-1) if loss == "softmax-twice" else outputs
             index = labels.expand(outputs.shape[:2]).unsqueeze(-1)
             return -F.log_softmax(outputs, -1).gather(-1, index).mean((1, 2)), none
         return (outputs - F.one_hot(labels, classes)).square().mean((1, 2)), none

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from physnn.lab.recipe import Recipe
+from physnn.lab.recipe import Recipe, smoothness_gradient
 from physnn.noise import draw, room
 
 THERMOMETER = 10  # steps from one reading of the temperatures to the next
@@ -53,6 +53,8 @@ class Update:
         self.decays, self.hot = bool(self.decay.any()), [i for i, r in enumerate(recipes) if r.temperature > 0]
         schedules = [[r.lr_schedule == "cosine", r.temperature_schedule == "cosine"] for r in recipes]
         self.cosines = torch.tensor(schedules).T
+        smoothness = torch.tensor([r.smoothness for r in recipes], device=device)
+        self.smoothness = smoothness if smoothness.any() else None
         self.trained = torch.tensor([r.size for r in recipes], dtype=torch.float64)
         self.device, self.readings = device, []
         self._numbers()
@@ -65,6 +67,8 @@ class Update:
         for g, learned in zip(grads, self.learned, strict=True):
             if learned is not None:
                 g.mul_(_like(learned, g))
+        if self.smoothness is not None:
+            grads[0].addcmul_(smoothness_gradient(self.params[0]), _like(self.smoothness, grads[0]))
         if self.family == "langevin":
             self._langevin(grads)
         else:

@@ -85,3 +85,17 @@ def test_without_mnist_and_without_a_network(tmp_path, monkeypatch, capsys):
     assert "did not download: Error downloading" in capsys.readouterr().out
     with pytest.raises(data.DataError, match="set PHYSNN_DATA to the folder that holds MNIST/raw"):
         data.load("mnist", root=tmp_path)
+
+
+def test_wrong_labels_are_a_share_of_all_and_nested():
+    labels = torch.arange(50_000) % 10
+    few, many = data.mislabel(labels, 0.2, 5), data.mislabel(labels, 0.4, 5)
+    wrong = few != labels
+    assert abs(wrong.float().mean() - 0.2) < 4 * (0.2 * 0.8 / 50_000) ** 0.5
+    assert (many[wrong] == few[wrong]).all() and few.min() >= 0 and few.max() <= 9
+    shifts = torch.bincount((few - labels)[wrong] % 10, minlength=10)
+    assert shifts[0] == 0 and ((shifts[1:] - 10_000 / 9).abs() < 5 * (10_000 / 9) ** 0.5).all()
+    assert torch.equal(data.mislabel(labels, 0.0, 5), labels) and (data.mislabel(labels, 1.0, 5) != labels).all()
+    assert not torch.equal(data.mislabel(labels, 0.2, 6), few)
+    with pytest.raises(ValueError, match="share must be between 0 and 1"):
+        data.mislabel(labels, 1.2, 5)

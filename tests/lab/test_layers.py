@@ -9,7 +9,7 @@ from physnn import Langevin, TemperatureSchedule, Thermometer
 from physnn.lab.data import load
 from physnn.lab.layers import FiLM, Layer, SqueezeExcitation, groups
 from physnn.lab.models import parameter_count
-from physnn.lab.recipe import Recipe
+from physnn.lab.recipe import Recipe, smoothness_gradient
 from physnn.lab.replicas import Replica, train
 from physnn.temperature import cosine
 
@@ -135,3 +135,11 @@ def test_adam_has_no_temperature_and_every_recipe_tells_how_far_it_went():
     table = train([Replica("adam", recipe, 0.01, 0)], "digits", epochs=5, batch_size=256, test=True)
     assert table.kinetic.isna().all() and table.distance.iloc[0] == 0 and table.distance.is_monotonic_increasing
     assert table.train_accuracy.iloc[-1] > 0.8 and table.train_nll.iloc[-1] < table.loss.iloc[-1]
+
+
+def test_the_gradient_of_the_smoothness_is_that_of_the_dirichlet_energy():
+    weight = torch.randn(3, 2, 16, dtype=torch.float64, requires_grad=True)
+    field = weight.view(3, 2, 4, 4)
+    energy = sum(field.diff(dim=dim).square().sum() for dim in (-2, -1)) / 2
+    energy.backward()
+    torch.testing.assert_close(smoothness_gradient(weight.detach()), weight.grad)

@@ -1,6 +1,7 @@
 """What is measured at the end: corrupted images and coherence, against the modules and functions they stand for."""
 
 import math
+from itertools import product
 
 import pytest
 import torch
@@ -44,10 +45,25 @@ def test_the_extras_are_those_of_the_module(name):
         torch.testing.assert_close(rows, network[1].weight)
 
 
+def test_the_corrupted_validation_images_are_those_of_the_corruptions():
+    replica, digits = Replica("linear", {**NET, **LAYERS["linear"]}, 0.1, 3), load("digits")
+    table = train([replica], "digits", epochs=1, batch_size=256, extras=["corrupted-validation"])
+    torch.manual_seed(3)
+    network, _, _ = Recipe.read(replica.recipe).modules(0.1)  # before training
+    x, labels = digits.as_input(digits.validation.images), digits.validation.labels
+    errors = [
+        1
+        - (network(corrupt(x, *each, seed=CORRUPTION_SEED).mul(16).round().div(16)).argmax(1) == labels).float().mean()
+        for each in product(FAMILIES, SEVERITIES)
+    ]
+    assert table.validation_corrupted.iloc[0] == pytest.approx(torch.stack(errors).mean().item(), abs=1e-6)
+    assert table.validation_corrupted.iloc[1] < table.validation_corrupted.iloc[0]
+
+
 def test_the_columns_are_there_when_asked_for():
     replica = Replica("linear", {**NET, **LAYERS["linear"]}, 0.1, 0)
     table = train([replica], "digits", epochs=1, batch_size=256, test=True, extras=["corruptions"])
     assert table.filter(like="error_").iloc[-1].between(0, 1).all() and table.filter(like="error_").shape[1] == 21
     assert not set(table) & {"weights_moran"} and math.isnan(table.error_blur_1.iloc[0])
-    with pytest.raises(ValueError, match=r"extras must be of corruptions, coherence, got \['noise'\]"):
+    with pytest.raises(ValueError, match=r"extras must be of corruptions, coherence, corrupted-v.*, got \['noise'\]"):
         train([replica], "digits", epochs=1, extras=["noise"])

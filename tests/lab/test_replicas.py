@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -13,7 +14,7 @@ import torch
 
 from physnn import GinzburgLandauLoss
 from physnn.lab import replicas
-from physnn.lab.data import load
+from physnn.lab.data import Split, load, mislabel
 from physnn.lab.recipe import CHOICES, Recipe
 from physnn.lab.replicas import Replica, arrange, train
 from physnn.lab.training import accuracy, fit
@@ -30,6 +31,7 @@ RECIPES = {
     "positive": {**LINEAR, "quartic": 5.0, "spatial": 0.0},
     "sample": {**LINEAR, "norm": "sample", "boundary": "one-sided", "outer": "elementwise"},
     "cross-entropy": {**LINEAR, "loss": "cross-entropy"},
+    "softmax twice": {**MLP, "loss": "softmax-twice"},
     "squared error": {**MLP, "loss": "squared-error"},
     "mlp": {**MLP, "boundary": "zero", "outer": "none"},
     "proposal": PROPOSAL,
@@ -50,6 +52,9 @@ RECIPES = {
     "byte-sum": {**WARM, "noise": "byte-sum"},
     "adam": {**ADAM, "optimizer": "adam"},
     "adamw": {**ADAM, "optimizer": "adamw"},
+    "smooth": {**MLP, "smoothness": 0.3},
+    "wrong labels": {**MLP, "label_noise": 0.4},
+    "fewer images": {**MLP, "images": 700},
 }
 MEASURED = ["loss", "validation_accuracy", "validation_nll", "validation_ece", "energy"]
 
@@ -73,14 +78,20 @@ def agree(first: pd.DataFrame, second: pd.DataFrame):
     )
 
 
+@pytest.fixture(scope="module")
+def together():
+    return train(some(RECIPES, [4, 3, 5]), "digits", epochs=2, batch_size=256, test=True)
+
+
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_replica_is_the_run_of_its_modules(name):
-    """Start values, batches, noise, loss and update: one epoch of the stack is one of ``fit``, to rounding."""
-    digits = load("digits")
+def test_a_replica_is_the_run_of_its_modules(name, together):
+    """Start values, images, labels, batches, noise, loss and update: the stack is ``fit``, to rounding."""
+    digits, recipe = load("digits"), Recipe.read(RECIPES[name])
+    labels = mislabel(digits.train.labels, recipe.label_noise, 3)
+    given = replace(digits, train=Split(digits.train.images[: recipe.images], labels[: recipe.images]))
     torch.manual_seed(3)
-    model, loss, optimizer = Recipe.read(RECIPES[name]).modules(0.03)
-    history = fit(model, loss, optimizer, digits, epochs=2, batch_size=256, seed=3)
-    together = train([*some([name], [3]), *some(RECIPES, [4, 5])], "digits", epochs=2, batch_size=256, test=True)
+    model, loss, optimizer = recipe.modules(0.03)
+    history = fit(model, loss, optimizer, given, epochs=2, batch_size=256, seed=3)
     mine = together[(together.arm == name) & (together.seed == 3)]
     assert mine.epoch.tolist() == [0, 1, 2]
     assert mine.loss.tolist() == pytest.approx(history.loss.tolist(), rel=1e-4, nan_ok=True)
@@ -234,6 +245,11 @@ def test_ctrl_c_reaches_the_processes_and_keeps_their_epochs(tmp_path):
         ({"temperature": 0.1}, r"know no \['temperature'\]"),
         ({"outer": "square"}, "outer must be one of abs, none, elementwise"),
         ({"weight_decay": -1.0}, "must be at least 0"),
+        ({"images": 1198}, "images must be at most 1197, the training images of digits, got 1198"),
+        ({"images": 0.5}, "images must be a whole number"),
+        ({"label_noise": 1.5}, "label_noise a share, got None and 1.5"),
+        ({"smoothness": 1.0, "layer": "film"}, "is for linear layers, got 1.0 with layer film"),
+        ({"smoothness": 1.0, "widths": [60, 10]}, "smoothness needs square images, got 60 pixels"),
     ],
 )
 def test_a_recipe_that_is_not_understood(change, message):
