@@ -55,7 +55,7 @@ serve: ## Serve the built book on 127.0.0.1
 	@$(PY) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
 check-site: bundle epub ## Read the finished book in Chromium, page by page, and what it is packed into
-	PHYSNN_HTML=_build/html $(PY) -m pytest -q tests/test_site*.py tests/test_epub.py
+	PHYSNN_HTML=_build/html $(PY) -m pytest -q -n auto --dist loadfile tests/test_site*.py tests/test_epub.py
 
 check-colab: $(VENV)/.done ## Run every chapter in a clean environment like Colab's (downloads several GB)
 	$(PY) -m pytest -q -m colab tests/test_colab.py

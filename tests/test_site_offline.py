@@ -47,7 +47,7 @@ def offline(browser):
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda line: wrong.append(line.text) if line.type == "error" else None)
         page.goto(address, wait_until="load", timeout=120_000)
-        page.wait_for_selector("article h1")  # the first page sends its reader on
+        page.wait_for_selector("h1", state="attached")  # the first page sends its reader on
         page.evaluate("() => window.MathJax?.startup?.promise")
         page.evaluate("() => document.fonts.ready")
         return page, wrong

@@ -8,7 +8,7 @@ from sphinx.util.math import get_node_equation_number
 
 BIG = re.compile(r"\\([bB]igg?[lrm])\\(langle|rangle|lvert|rvert)")  # the converter leaves these as TeX
 NAME = re.compile(r"<m([io])[^>]*>([a-z]{2,})</m\1>")  # cosh, mean: a space on both sides, or a cosh reads as acosh
-LONG = 70  # characters of a formula that may not fit in a line
+LONG = 45  # characters of a formula that may not fit in a line
 SIGNS = {"langle": "⟨", "rangle": "⟩", "lvert": "|", "rvert": "|"}
 
 
