@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 from physnn.lab.plots.cells import budgets, importances, outcomes
 from physnn.lab.plots.curves import learning_curves, response, survival
 from physnn.lab.plots.grids import DIVERGING, SEQUENTIAL, images
+from physnn.lab.plots.paths import paths, percent_ticks
 from physnn.lab.plots.rows import differences, intervals
 from physnn.lab.style import COLORS, FONT_SIZE, WIDTH, style
 
@@ -27,6 +28,8 @@ __all__ = [
     "intervals",
     "learning_curves",
     "outcomes",
+    "paths",
+    "percent_ticks",
     "plt",
     "response",
     "style",
