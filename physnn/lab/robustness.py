@@ -1,10 +1,8 @@
 """Corruption errors of a study's runs: by family, as means, and in units of a reference network."""
 
-
 import pandas as pd
 
 from physnn.lab.corruptions import FAMILIES, SEVERITIES
-
 
 
 def corruption_errors(table: pd.DataFrame) -> pd.DataFrame:

@@ -197,7 +197,9 @@ def _shared(study: Study, how: Mapping[str, Any]) -> list[str]:
 def _parsed(text: str, effects: Mapping[str, Any]) -> tuple[str, str, float]:
     match = CONDITION.fullmatch(text)
     if not match or match[1] not in effects:
-        raise ValueError(f"a condition reads `NAME above|below|atleast|atmost|covers|within X`, NAME in {list(effects)}; got {text!r}")
+        raise ValueError(
+            f"a condition reads `NAME above|below|atleast|atmost|covers|within X`, NAME in {list(effects)}; got {text!r}"
+        )
     return match[1], match[2], float(match[3].replace("−", "-"))
 
 
