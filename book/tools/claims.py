@@ -309,7 +309,8 @@ def _sample(board: Board, judgement: Judgement, claim: Claim, shown: bool = Fals
         if "study" in how:
             design = (board.results / how["study"] / "design.yml").read_text(encoding="utf-8")
             trials = "trials" in yaml.safe_load(design)["tuning"]
-            unit = "seeds" if how.get("measure", "final") in ("final", "matched") else "trials" if trials else "settings"
+            of_seeds = how.get("measure", "final") in ("final", "matched")
+            unit = "seeds" if of_seeds else "trials" if trials else "settings"
             counts[how["study"]] = f"n = {effect.interval.n} {unit} (study `{how['study']}`)"
     return f" {', '.join(counts.values())}." if counts else ""
 

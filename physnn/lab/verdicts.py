@@ -14,11 +14,11 @@ An effect has a ``study`` and an ``arm``, or a ``contrast`` of two arms (first l
 - ``diverged``: the share of the settings that were tried, in percent, that diverged;
 
 - ``matched``: the ``column`` of the ``arm`` less that of a ``path`` of other networks where they have the arm's value
-  in the column ``along`` (:mod:`physnn.lab.matching`), over the seeds whose path reaches it. A path is a list of studies
-  and arms: a study that is named with one arm gives its epochs, from the first, and with several their ends.
+  in the column ``along`` (:mod:`physnn.lab.matching`), over the seeds whose path reaches it. A path is a list of
+  studies and arms: a study that is named with one arm gives its epochs, from the first, and with several their ends.
 
-The second and the third are over the hyperparameters' settings, each the mean of its seeds. Instead of a study an effect may have a
-``formula``, one of :data:`FORMULAS`, with ``of``, its arguments.
+The second and the third are over the hyperparameters' settings, each the mean of its seeds. Instead of a study an
+effect may have a ``formula``, one of :data:`FORMULAS`, with ``of``, its arguments.
 
 A condition is ``NAME above X``, ``NAME below X`` (the whole 95 % interval is), ``NAME atleast X``, ``NAME atmost X``
 (the mean is), ``NAME covers X`` (the interval holds X) or ``NAME within X`` (of a contrast: it is less than X in size,
@@ -197,9 +197,8 @@ def _shared(study: Study, how: Mapping[str, Any]) -> list[str]:
 def _parsed(text: str, effects: Mapping[str, Any]) -> tuple[str, str, float]:
     match = CONDITION.fullmatch(text)
     if not match or match[1] not in effects:
-        raise ValueError(
-            f"a condition reads `NAME above|below|atleast|atmost|covers|within X`, NAME in {list(effects)}; got {text!r}"
-        )
+        known = "above|below|atleast|atmost|covers|within"
+        raise ValueError(f"a condition reads `NAME {known} X`, NAME in {list(effects)}; got {text!r}")
     return match[1], match[2], float(match[3].replace("−", "-"))
 
 

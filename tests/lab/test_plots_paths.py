@@ -35,7 +35,7 @@ def test_a_path_is_drawn_in_its_order_and_who_is_alone_as_a_point():
 
 
 def test_the_axis_of_accuracy_is_logarithmic_in_the_error():
-    fig, ax = plt.subplots()
+    _, ax = plt.subplots()
     plots.percent_ticks(ax, 80, 99)
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["80", "85", "90", "93", "95", "97", "98", "99"]
     at = [ax.transData.transform((x, 0))[0] for x in (80, 90, 95)]
