@@ -311,8 +311,12 @@ def _sample(board: Board, judgement: Judgement, claim: Claim, shown: bool = Fals
             trials = "trials" in yaml.safe_load(design)["tuning"]
             of_seeds = how.get("measure", "final") in ("final", "matched")
             unit = "seeds" if of_seeds else "trials" if trials else "settings"
-            counts[how["study"]] = f"n = {effect.interval.n} {unit} (study `{how['study']}`)"
-    return f" {', '.join(counts.values())}." if counts else ""
+            counts.setdefault((how["study"], unit), set()).add(effect.interval.n)
+    told = [
+        f"n = {' to '.join(map(str, sorted({min(n), max(n)})))} {unit} (study `{study}`)"
+        for (study, unit), n in counts.items()
+    ]
+    return f" {', '.join(told)}." if told else ""
 
 
 def main(arguments: Iterable[str] | None = None) -> int:
