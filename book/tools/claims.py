@@ -287,7 +287,8 @@ def _rule(claim: Claim, sample: str) -> str:
 
     def told(condition: str) -> str:
         name, relation, bound = condition.split()
-        relation = {"covers": "contains", "within": "is within ±"}.get(relation, f"is {relation}")
+        words = {"covers": "contains", "within": "is within ±", "atleast": "is at least", "atmost": "is at most"}
+        relation = words.get(relation, f"is {relation}")
         return f"“{named[name]['label']}” {relation} {bound}".replace("± ", "±")
 
     verdicts = []
@@ -308,9 +309,14 @@ def _sample(board: Board, judgement: Judgement, claim: Claim, shown: bool = Fals
         if "study" in how:
             design = (board.results / how["study"] / "design.yml").read_text(encoding="utf-8")
             trials = "trials" in yaml.safe_load(design)["tuning"]
-            unit = "seeds" if how.get("measure", "final") == "final" else "trials" if trials else "settings"
-            counts[how["study"]] = f"n = {effect.interval.n} {unit} (study `{how['study']}`)"
-    return f" {', '.join(counts.values())}." if counts else ""
+            of_seeds = how.get("measure", "final") in ("final", "matched")
+            unit = "seeds" if of_seeds else "trials" if trials else "settings"
+            counts.setdefault((how["study"], unit), set()).add(effect.interval.n)
+    told = [
+        f"n = {' to '.join(map(str, sorted({min(n), max(n)})))} {unit} (study `{study}`)"
+        for (study, unit), n in counts.items()
+    ]
+    return f" {', '.join(told)}." if told else ""
 
 
 def main(arguments: Iterable[str] | None = None) -> int:

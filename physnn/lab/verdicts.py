@@ -7,16 +7,22 @@ verdict; where none is, or a study is not recorded yet, it is ``undecided``. ``b
 An effect has a ``study`` and an ``arm``, or a ``contrast`` of two arms (first less second, paired). ``measure`` is
 
 - ``final`` (the default): the ``column`` after the last epoch of the final runs, times ``scale``, over seeds. Seeds
-  whose run diverged have the value ``lost``, which must then be given;
+  whose run diverged have the value ``lost``, which must then be given. A ``column`` that ends with ``*`` is the mean
+  of all that begin so;
 - ``near-best``: the share of settings, in percent, whose validation accuracy after the last tuning epoch is at most
   ``within`` points below that of the arm's best one. A run that diverged counts as a guess, 10 %;
 - ``diverged``: the share of the settings that were tried, in percent, that diverged;
 
-the last two over the hyperparameters' settings, each the mean of its seeds. Instead of a study an effect may have a
-``formula``, one of :data:`FORMULAS`, with ``of``, its arguments.
+- ``matched``: the ``column`` of the ``arm`` less that of a ``path`` of other networks where they have the arm's value
+  in the column ``along`` (:mod:`physnn.lab.matching`), over the seeds whose path reaches it. A path is a list of
+  studies and arms: a study that is named with one arm gives its epochs, from the first, and with several their ends.
 
-A condition is ``NAME above X``, ``NAME below X`` (the whole 95 % interval is), ``NAME covers X`` (the interval holds X)
-or ``NAME within X`` (of a contrast: it is less than X in size, by two one-sided tests at 5 %).
+The second and the third are over the hyperparameters' settings, each the mean of its seeds. Instead of a study an
+effect may have a ``formula``, one of :data:`FORMULAS`, with ``of``, its arguments.
+
+A condition is ``NAME above X``, ``NAME below X`` (the whole 95 % interval is), ``NAME atleast X``, ``NAME atmost X``
+(the mean is), ``NAME covers X`` (the interval holds X) or ``NAME within X`` (of a contrast: it is less than X in size,
+by two one-sided tests at 5 %).
 """
 
 import re
@@ -30,14 +36,15 @@ import numpy as np
 import pandas as pd
 
 from physnn.lab import stats
+from physnn.lab.matching import matched
 from physnn.lab.provenance import RESULTS
 from physnn.lab.studies import Study
 
 DECIDED = ("holds", "changed", "fails")
 UNDECIDED = "undecided"
-MEASURES = ("final", "near-best", "diverged")
+MEASURES = ("final", "near-best", "diverged", "matched")
 GUESS = 10.0  # percent: what a run that diverged knows of ten classes
-CONDITION = re.compile(r"([\w-]+) (above|below|covers|within) ([-−]?\d+(?:\.\d+)?)")
+CONDITION = re.compile(r"([\w-]+) (above|below|atleast|atmost|covers|within) ([-−]?\d+(?:\.\d+)?)")
 
 
 def stable_states(quadratic: float, quartic: float, sextic: float = 0.0) -> int:
@@ -107,6 +114,9 @@ def effect(how: Mapping[str, Any], results: Path = RESULTS) -> Effect:
     arms = how.get("contrast") or [how["arm"]]
     if unknown := [arm for arm in arms if arm not in study.arms]:
         raise ValueError(f"study {study.name!r} has no arms {unknown}; it has {list(study.arms)}")
+    if how.get("measure") == "matched":
+        pair = _matched(study, how, results)
+        return Effect(stats.paired_difference(*pair), pair)
     values = [_values(study, _table(study), arm, how) for arm in arms]
     if len(values) == 1:
         return Effect(stats.mean_interval(values[0]))
@@ -142,10 +152,32 @@ def _values(study: Study, table: pd.DataFrame, arm: str, how: Mapping[str, Any])
     return values.groupby(level=setting).mean()
 
 
+def _matched(study: Study, how: Mapping[str, Any], results: Path) -> tuple[pd.Series, pd.Series]:
+    """Return the arm's values and its path's, over the seeds whose path has the arm's place."""
+    table = _table(study)
+    rows = table[(table.phase == "final") & (table.arm == how["arm"])]
+    own, at = (_final(study, rows, how | {"column": name, "scale": 1}) for name in (how["column"], how["along"]))
+    parts = []
+    for part in how["path"]:
+        other = Study(part["study"], results)
+        if unknown := [arm for arm in part["arms"] if arm not in other.arms]:
+            raise ValueError(f"study {other.name!r} has no arms {unknown}; it has {list(other.arms)}")
+        steps = _table(other).query("phase == 'final' and epoch > 0")
+        if len(part["arms"]) > 1:
+            steps = steps[steps.epoch == other.design["final"]["epochs"]]
+        parts += [steps[steps.arm == arm] for arm in part["arms"]]
+    found = matched(pd.concat(parts), at, how["column"], how["along"]).dropna()
+    if len(found) < 2:
+        raise ValueError(f"the path of {how} reaches the place of {len(found)} of {len(at)} seeds")
+    return how.get("scale", 1) * own[found.index], how.get("scale", 1) * found
+
+
 def _final(study: Study, rows: pd.DataFrame, how: Mapping[str, Any]) -> pd.Series:
-    if how["column"] not in rows:
+    stem, every, _ = how["column"].partition("*")
+    columns = [name for name in rows if name == stem or (every and name.startswith(stem))]
+    if not columns:
         raise ValueError(f"study {study.name!r} has no column {how['column']!r}")
-    ended = rows[rows.epoch == study.design["final"]["epochs"]].set_index("seed")[how["column"]]
+    ended = rows[rows.epoch == study.design["final"]["epochs"]].set_index("seed")[columns].mean(axis=1, skipna=False)
     values = ended.reindex(study.design["final"]["seeds"])
     if values.isna().any() and "lost" not in how:
         raise ValueError(f"runs of {how} diverged: give the rule a value for them, `lost`")
@@ -165,7 +197,8 @@ def _shared(study: Study, how: Mapping[str, Any]) -> list[str]:
 def _parsed(text: str, effects: Mapping[str, Any]) -> tuple[str, str, float]:
     match = CONDITION.fullmatch(text)
     if not match or match[1] not in effects:
-        raise ValueError(f"a condition reads `NAME above|below|covers|within X`, NAME in {list(effects)}; got {text!r}")
+        known = "above|below|atleast|atmost|covers|within"
+        raise ValueError(f"a condition reads `NAME {known} X`, NAME in {list(effects)}; got {text!r}")
     return match[1], match[2], float(match[3].replace("−", "-"))
 
 
@@ -174,5 +207,6 @@ def _met(effect: Effect, relation: str, bound: float) -> bool:
         if effect.pair is None:
             raise ValueError("only a contrast can be within a margin")
         return stats.equivalence(*effect.pair, bound).p <= 0.05
-    _, low, high, _ = effect.interval
-    return {"above": low > bound, "below": high < bound, "covers": low <= bound <= high}[relation]
+    mean, low, high, _ = effect.interval
+    met = {"above": low > bound, "below": high < bound, "covers": low <= bound <= high}
+    return (met | {"atleast": mean >= bound, "atmost": mean <= bound})[relation]

@@ -11,7 +11,8 @@ import matplotlib.pyplot as plt
 from physnn.lab.plots.cells import budgets, importances, outcomes
 from physnn.lab.plots.curves import learning_curves, response, survival
 from physnn.lab.plots.grids import DIVERGING, SEQUENTIAL, images
-from physnn.lab.plots.rows import differences, intervals
+from physnn.lab.plots.paths import paths, percent_ticks
+from physnn.lab.plots.rows import differences, grouped, intervals
 from physnn.lab.style import COLORS, FONT_SIZE, WIDTH, style
 
 __all__ = [
@@ -22,11 +23,14 @@ __all__ = [
     "WIDTH",
     "budgets",
     "differences",
+    "grouped",
     "images",
     "importances",
     "intervals",
     "learning_curves",
     "outcomes",
+    "paths",
+    "percent_ticks",
     "plt",
     "response",
     "style",

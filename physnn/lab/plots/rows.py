@@ -107,6 +107,43 @@ def differences(
     return fig, axes[:, 0]
 
 
+def grouped(
+    summary: pd.DataFrame,
+    *,
+    label: str,
+    by: str,
+    roles: Mapping[str, str],
+    xlabel: str = "difference",
+) -> tuple[Figure, Axes]:
+    """Draw differences against zero, one row per ``label``, and in it one dot with its interval per ``by``.
+
+    Args:
+        summary: one row per ``label`` and ``by``, with the columns ``mean``, ``low`` and ``high``; rows and dots are
+            drawn in the order of their appearance.
+        roles: Name to role, as in :func:`intervals`; those of one role differ by their markers.
+
+    Raises:
+        ValueError: a column is missing or not finite, or a name has no role.
+    """
+    numbers = ["mean", "low", "high"]
+    require(summary, [label, by, *numbers], finite=numbers)
+    rows, names = list(dict.fromkeys(summary[label])), list(dict.fromkeys(summary[by]))
+    fig, ax = plt.subplots(figsize=(WIDTH, 1.2 + len(rows) * (0.2 + 0.14 * len(names))))
+    ax.axvline(0, color=COLORS["muted"], linewidth=1.2, zorder=0.6)
+    used: list[str] = []
+    for i, (name, (color, _)) in enumerate(zip(names, looks(names, roles), strict=True)):
+        some = summary[summary[by] == name].set_index(label).reindex(rows)
+        at = np.arange(len(rows)) + 0.22 * (i - (len(names) - 1) / 2)
+        ax.hlines(at, some.low, some.high, color=color, linewidth=2.4)
+        marker = "osD^v"[used.count(color) % 5]
+        used.append(color)
+        ax.plot(some["mean"], at, marker, color=color, markersize=7, markeredgecolor=COLORS["paper"], label=name)
+    _name_rows(ax, [str(row) for row in rows])
+    ax.set_xlabel(xlabel)
+    fig.legend(loc="outside upper left", frameon=False, ncols=2, handletextpad=0.2, columnspacing=1.2)
+    return fig, ax
+
+
 def _interval(ax: Axes, row: int, mean: float, low: float, high: float, color: str) -> None:
     ax.plot([low, high], [row, row], color=color, linewidth=3, solid_capstyle="round")
     ax.plot(mean, row, "o", color=color, markersize=8.5, markeredgecolor=COLORS["paper"], markeredgewidth=1.5)
