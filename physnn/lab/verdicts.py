@@ -55,7 +55,7 @@ def stable_states(quadratic: float, quartic: float, sextic: float = 0.0) -> int:
 
 
 def million_parameters(widths: list[int], layer: str, bias: bool) -> float:
-    """Count the trainable scalars of a network with layers of a kind (:class:`physnn.lab.layers.Layer`), in millions."""
+    """Count the trainable scalars of a network of layers (:class:`physnn.lab.layers.Layer`), in millions."""
     return sum(Layer(layer, bias).size(n, m) for n, m in pairwise(widths)) / 1e6
 
 
