@@ -62,9 +62,9 @@ def test_a_number_that_moved_is_inside_or_outside_its_old_interval(root, capsys)
     assert "2 of 2 numbers differ; 1 of 2 lie outside the old interval." in said
     outside, inside = [line for line in said.splitlines() if "test_accuracy" in line]
     assert outside == (
-        "| b | test_accuracy, % | 90.00 [90.00, 90.00], n = 3 | 95.00 [95.00, 95.00], n = 3 | **outside** |"
+        "| b | test_accuracy, % | 90.00 [90.00,\xa090.00], n = 3 | 95.00 [95.00,\xa095.00], n = 3 | **outside** |"
     )
-    assert inside.startswith("| a | test_accuracy, % | 92.10 [91.85, 92.35], n = 3 | 92.15 [")
+    assert inside.startswith("| a | test_accuracy, % | 92.10 [91.85,\xa092.35], n = 3 | 92.15 [")
     assert inside.endswith("| inside |")
     assert f"{first} → {second}" in said
 
@@ -76,7 +76,7 @@ def test_a_verdict_that_turned_comes_first(root, capsys):
     commit(root)
     said = told(root, first, capsys=capsys)
     assert "| 1, Speed \\| 9 | Holds | Fails |" in said
-    assert "| 1, Speed \\| 9 | gain | 2.10 [1.85, 2.35], n = 3 | −4.90 [" in said
+    assert "| 1, Speed \\| 9 | gain | 2.10 [1.85,\xa02.35], n = 3 | −4.90 [" in said
 
 
 def test_what_is_new_gone_or_broken_is_said(root, capsys):

@@ -24,9 +24,9 @@ class Interval(NamedTuple):
     n: int
 
     def format(self, spec: str = ".2f", scale: float = 1.0) -> str:
-        """Write ``mean [low, high]``, each multiplied by ``scale``."""
+        """Write ``mean [low, high]``, each multiplied by ``scale``; no line breaks between the brackets."""
         mean, low, high = (format(scale * value, spec).replace("-", "−") for value in self[:3])
-        return f"{mean} [{low}, {high}]"
+        return f"{mean} [{low},\N{NO-BREAK SPACE}{high}]"
 
 
 def mean_interval(values: Sequence[float], method: str = "student") -> Interval:

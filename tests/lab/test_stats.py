@@ -17,7 +17,7 @@ SECOND = pd.Series([1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4])
 def test_student_1908():
     """Mean difference 1.58, 95 % interval [0.70, 2.46]: the textbook answer for Student's sleep data."""
     difference = stats.paired_difference(SECOND, FIRST)
-    assert difference.format() == "1.58 [0.70, 2.46]" and difference.n == 10
+    assert difference.format() == "1.58 [0.70,\xa02.46]" and difference.n == 10
     expected = scipy_stats.ttest_rel(SECOND, FIRST).confidence_interval(0.95)
     assert (difference.low, difference.high) == pytest.approx(tuple(expected))
 
@@ -178,7 +178,7 @@ def test_summary_by_several_columns():
 
 
 def test_negative_numbers_have_a_minus_sign():
-    assert stats.Interval(-0.016, -0.02, 0.01, 5).format("+.1f", 100) == "−1.6 [−2.0, +1.0]"
+    assert stats.Interval(-0.016, -0.02, 0.01, 5).format("+.1f", 100) == "−1.6 [−2.0,\xa0+1.0]"
 
 
 @pytest.mark.parametrize("values", [[], [1.0], [1.0, float("nan")], [1.0, float("inf")]])

@@ -98,7 +98,7 @@ def test_a_cached_sweep_imports_neither_dask_nor_papermill_nor_torch(written, tm
     [
         (2, Estimate(2, 2, 2)),
         ("−1,204.5", Estimate(-1204.5, -1204.5, -1204.5)),
-        ("93.20 [92.80, 93.60]", Estimate(93.2, 92.8, 93.6)),
+        ("93.20 [92.80,\xa093.60]", Estimate(93.2, 92.8, 93.6)),
         ("1e-3", Estimate(1e-3, 1e-3, 1e-3)),
         ("MNIST, 3 images", None),
         (True, None),

@@ -15,7 +15,7 @@ const write = ({mean, low, high}, decimals) => {  // as Measure.write does; sign
     const digits = decimals ?? (plain ? Math.max(0, 2 - power) : 2);
     const [m, l, h] = [mean, low, high].map(value => plain ? value : value / 10 ** power)
         .map(value => minus((value < 0 ? "" : "+") + value.toFixed(digits)));
-    return `${m} [${l}, ${h}]${plain ? "" : ` ×10${raised(power)}`}`;
+    return `${m} [${l},\u00a0${h}]${plain ? "" : ` ×10${raised(power)}`}`;
 };
 const read = text => {  // what Measure.write has written; nothing where it wrote that there is nothing
     const found = text.replaceAll("−", "-").match(/^(\S+) \[(\S+), (\S+)\](?: ×10(\S+))?$/);

@@ -16,7 +16,7 @@ from physnn.lab import style
 
 SIZE = (3.4, 2.3)  # inches; one figure then fills a phone, and three stand side by side on a desktop
 NUMBER = r"[-−+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?"
-ESTIMATE = re.compile(rf"({NUMBER})(?: \[({NUMBER}), ({NUMBER})\])?")
+ESTIMATE = re.compile(rf"({NUMBER})(?: \[({NUMBER}),\s({NUMBER})\])?")
 
 
 class Estimate(NamedTuple):
