@@ -14,7 +14,7 @@ export JUPYTER_PREFER_ENV_PATH = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-results notebooks scoreboard lint serve check-site check-colab results results-diff bench lock clean
+.PHONY: help book bundle epub test test-results notebooks scoreboard lint serve check-site check-colab results results-diff bench lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,8 +22,14 @@ help: ## List these targets
 book: $(VENV)/.done ## Execute the notebooks and build the book: _build/html/index.html
 	$(PY) -m book.tools.build $(if $(DATA),--data $(DATA))
 
-test: $(VENV)/.done ## Run the tests
-	$(PY) -m pytest -q
+bundle: book ## Pack the book for reading offline: _build/physnn-book.zip
+	$(PY) -m book.tools.bundle
+
+epub: book ## Make the book as an EPUB: _build/physnn-book.epub
+	$(PY) -m book.tools.epub
+
+test: $(VENV)/.done ## Run the tests, a file at a time on every core
+	$(PY) -m pytest -q -n auto --dist loadfile
 
 test-results: $(VENV)/.done ## Train a few replicas of every recorded study again, drawn anew (or by SEED=1), and compare
 	$(if $(SEED),PHYSNN_SEED="$(SEED)" )$(PY) -m pytest -q -m results tests/test_results.py
@@ -48,8 +54,8 @@ serve: ## Serve the built book on 127.0.0.1
 	@echo "The book is at http://127.0.0.1:$(PORT)/ (stop with Ctrl-C)"
 	@$(PY) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
-check-site: $(VENV)/.done ## Read the built book in Chromium, page by page
-	PHYSNN_HTML=_build/html $(PY) -m pytest -q tests/test_site.py
+check-site: bundle epub ## Read the finished book in Chromium, page by page, and what it is packed into
+	PHYSNN_HTML=_build/html $(PY) -m pytest -q -n auto --dist loadfile tests/test_site*.py tests/test_epub.py
 
 check-colab: $(VENV)/.done ## Run every chapter in a clean environment like Colab's (downloads several GB)
 	$(PY) -m pytest -q -m colab tests/test_colab.py

@@ -23,6 +23,9 @@ FLAGS = [
 ]
 
 
+DESK = {"width": 1280, "height": 900}
+
+
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """Keep the access log out of the tests' output."""
@@ -39,13 +42,21 @@ def served(folder: Path) -> Iterator[str]:
         thread.join()
 
 
+_running: list[Browser] = []
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Start the system's Chromium."""
+    """Start the system's Chromium, or lend the one that runs: Playwright allows one in a process."""
+    if _running:
+        yield _running[0]
+        return
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
+        _running.append(playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS))
+        try:
+            yield _running[0]
+        finally:
+            _running.pop().close()
 
 
 @dataclass
@@ -69,18 +80,34 @@ def opened(browser: Browser, address: str) -> Iterator[tuple[Page, Complaints]]:
             complaints.foreign.append(route.request.url)
             route.abort()
 
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
+    context = browser.new_context(viewport=DESK, color_scheme="light")
     context.route("**/*", local_only)
     page = context.new_page()
     page.on("response", lambda answer: complaints.missing.append(answer.url) if answer.status >= 400 else None)
     page.on("pageerror", lambda error: complaints.errors.append(str(error)))
     page.on("console", lambda line: complaints.errors.append(line.text) if line.type == "error" else None)
-    page.goto(address, wait_until="load")
+    page.goto(address, wait_until="load", timeout=120_000)
     page.evaluate("() => window.MathJax?.startup?.promise")
     page.evaluate("() => document.fonts.ready")
     yield page, complaints
     context.close()
 
+
+def rest(page: Page) -> None:
+    """Undo what a test does to a page that others read after it: width, medium, theme, place and focus."""
+    page.set_viewport_size(DESK)
+    page.emulate_media(media="screen")
+    page.evaluate(REST)
+
+
+# The focus goes where it is in a page just loaded, so that the next Tab reaches the first thing there is.
+REST = """() => {
+    document.documentElement.dataset.theme = "light";
+    document.body.tabIndex = -1;
+    document.body.focus();
+    document.body.removeAttribute("tabindex");
+    scrollTo(0, 0);
+}"""
 
 # What a page holds, asked of the page itself.
 FACTS = r"""() => {

@@ -15,7 +15,7 @@ from physnn.lab import stats
 from physnn.lab.explorer import MEASURES, explorer, page, recorded
 from physnn.lab.explorer.grid import packed
 from physnn.lab.provenance import RESULTS
-from tests.reading import CHROMIUM, OVERHANG, Complaints, chromium, opened, served
+from tests.reading import CHROMIUM, OVERHANG, Complaints, opened, served
 
 GRIDS = recorded()
 STUDIES = list(GRIDS)
@@ -100,12 +100,6 @@ def site(tmp_path_factory, small):
 def address(site):
     with served(site) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

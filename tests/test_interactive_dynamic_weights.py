@@ -13,7 +13,7 @@ from book.tools import pairs
 from physnn import DynamicLinear
 from physnn.lab import interactive as module
 from physnn.lab import plots
-from tests.reading import CHROMIUM, Complaints, chromium, opened, served
+from tests.reading import CHROMIUM, Complaints, opened, served
 
 SOURCE = Path(__file__).resolve().parents[1] / "notebooks" / "03-dynamic-weights.md"
 SIDE, SHOWN, BETA = 8, 2, 0.1
@@ -55,12 +55,6 @@ def shown(weight, tmp_path_factory):
     page = "<!doctype html><html data-theme='light'><head><meta charset='utf-8'><link rel='icon' href='data:,'></head>"
     (folder / "page.html").write_text(f"{page}<body>{''.join(shown)}</body></html>", encoding="utf-8")
     return folder
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from book.tools import pairs
 from physnn.lab import film as films
 from physnn.lab import interactive as interactives
 from physnn.lab import kramers, plots
-from tests.reading import CHROMIUM, Complaints, chromium, opened, served
+from tests.reading import CHROMIUM, Complaints, opened, served
 
 ROOT = Path(__file__).resolve().parents[1]
 MARKS = ("def double_well", "from bokeh.layouts", "SIMULATE =", "heat_slider =")  # the cells that make the figure
@@ -49,12 +49,6 @@ def folder(tmp_path_factory) -> Path:
     for name, body in zip(("push", "film"), shown, strict=True):
         (out / f"{name}.html").write_text(f"{head}<body>{body}</body></html>", encoding="utf-8")
     return out
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ import yaml
 from book.tools import claims
 from book.tools.project import BookError, Project
 from physnn.lab import verdicts
+from physnn.lab.models import parameter_count
+from physnn.lab.recipe import Recipe
 from physnn.lab.studies import Study
 from tests import quotations
 from tests.recorded import RULE, record
@@ -179,6 +181,42 @@ def test_a_seed_that_diverged_needs_a_value(results):
     assert verdicts._final(study, rows, how | {"lost": 0.1}).tolist() == pytest.approx([92.0, 92.1, 10.0])
 
 
+def test_epochs_to_a_threshold_are_counted_up_to_the_last_one(results):
+    """A run that gets there late, or diverges, counts with the design's last epoch; pairs are compared as times."""
+    folder = results / "small"
+    design = yaml.safe_load((folder / "design.yml").read_text())
+    design["final"]["epochs"] = 3
+    (folder / "design.yml").write_text(yaml.safe_dump(design))
+    reached = {"a": [[0.9, 0.96, 0.97], [0.95, 0.95, 0.95], [0.96]], "b": [[0.98] * 3, [0.98] * 3, [0.96, 0.97, 0.98]]}
+    rows = pd.DataFrame(
+        [("final", arm, seed, 1 + i, value) for arm, runs in reached.items()
+         for seed, run in enumerate(runs) for i, value in enumerate(run)],
+        columns=["phase", "arm", "seed", "epoch", "validation_accuracy"],
+    )  # fmt: skip
+    study = Study("small", results)
+    taken = {arm: verdicts._epochs_to(study, rows[rows.arm == arm], 97) for arm in reached}
+    assert taken["a"].tolist() == [3, 3, 3] and taken["b"].tolist() == [1, 1, 2]
+    assert verdicts._epochs_to(study, rows[rows.arm == "a"], 96).tolist() == [2, 3, 1]
+
+
+def test_an_effect_of_epochs_follows_the_same_record(results):
+    how = {"study": "small", "measure": "epochs-to"}
+    assert verdicts.effect(how | {"arm": "a", "threshold": 90}, results).interval == (1.0, 1.0, 1.0, 3)
+    gap = verdicts.effect(how | {"contrast": ["a", "b"], "threshold": 92}, results)
+    assert gap.interval.mean == 0 and gap.interval.n == 3
+
+
+def test_parameters_are_those_of_the_networks():
+    for widths in ([784, 10], [784, 960, 256, 10]):
+        for layer, bias in (("experimental", False), ("linear", True)):
+            recipe = {"widths": widths, "layer": layer, "loss": "cross-entropy", "optimizer": "adam"}
+            recipe |= {"beta_init": 0.1} if layer == "experimental" else {"bias": bias}
+            count = parameter_count(Recipe.read(recipe).network())
+            assert verdicts.million_parameters(widths, layer, bias) == pytest.approx(count / 1e6, abs=1e-12)
+    assert verdicts.percent_more([784, 10], "linear", True) == 0
+    assert verdicts.percent_more([784, 10], "experimental", False) == pytest.approx(100 * (2 - 10) / 7850)
+
+
 def test_the_page_has_a_card_for_every_claim_with_its_numbers(board):
     page = claims.scoreboard(board)
     for claim in CLAIMS:
@@ -246,7 +284,7 @@ def test_the_pages_are_made_again_only_where_something_changed(project, monkeypa
     def stage():
         shutil.rmtree(project.stage, ignore_errors=True)
         (project.stage / "book").mkdir(parents=True)
-        claims.write(project)
+        claims.write(project, project.stage)
         return (project.stage / f"{claims.PAGE}.md").read_text()
 
     assert "**Holds** It does." in stage()

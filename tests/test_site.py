@@ -1,10 +1,7 @@
 """The built book, read in Chromium: nothing missing, nothing foreign, readable on a phone and in the dark."""
 
 import io
-import os
 import re
-import subprocess
-import sys
 import tomllib
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -15,39 +12,13 @@ from PIL import Image
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 from physnn.lab.palette import TOKENS
-from tests.reading import CHROMIUM, COLOURS, FACTS, OVERHANG, Complaints, chromium, opened, served
+from tests.reading import CHROMIUM, COLOURS, FACTS, OVERHANG, Complaints, opened
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = list(parse_toc_yaml(ROOT / "_toc.yml"))
 CHAPTERS = [page for page in PAGES if page.startswith("notebooks/")]
 
 in_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH (Debian: apt-get install chromium)")
-
-
-@pytest.fixture(scope="session")
-def site(tmp_path_factory) -> Path:
-    """Return the folder of HTML: the one PHYSNN_HTML names, else the test profile's book, built now."""
-    if named := os.environ.get("PHYSNN_HTML"):
-        folder = Path(named).resolve()
-        assert (folder / "index.html").exists(), f"PHYSNN_HTML={named} holds no built book: run `make book`"
-        return folder
-    out = tmp_path_factory.mktemp("book")
-    command = [sys.executable, "-m", "book.tools.build", "--profile", "test", "--out", str(out)]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, f"the book does not build:\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
-    return out / "html"
-
-
-@pytest.fixture(scope="module")
-def address(site):
-    with served(site) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 WIDTHS = (1280, 360)
@@ -67,23 +38,23 @@ class Visit:
 
 
 @pytest.fixture(scope="module")
-def visit(browser, address):
+def visit(turn_to):
     """Read each page once, at every width and in every theme."""
     visits = {}
 
     def visit(name: str) -> Visit:
         if name not in visits:
-            with opened(browser, f"{address}{name}.html") as (page, complaints):
-                seen = Visit(page.evaluate(FACTS), complaints, {}, {}, {}, {})
-                for theme in THEMES:
-                    page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
-                    seen.colours[theme] = page.evaluate(COLOURS)
-                    seen.ground[theme] = page.evaluate("getComputedStyle(document.body).backgroundColor")
-                    figures = page.query_selector_all("article figure img[src$='.svg']")
-                    seen.corners[theme] = [corner(figure.screenshot()) for figure in figures]
-                for width in WIDTHS:
-                    page.set_viewport_size({"width": width, "height": 900})
-                    seen.overhang[width] = page.evaluate(OVERHANG)
+            page, complaints = turn_to(name)
+            seen = Visit(page.evaluate(FACTS), complaints, {}, {}, {}, {})
+            for theme in THEMES:
+                page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+                seen.colours[theme] = page.evaluate(COLOURS)
+                seen.ground[theme] = page.evaluate("getComputedStyle(document.body).backgroundColor")
+                figures = page.query_selector_all("article figure img[src$='.svg']")
+                seen.corners[theme] = [corner(figure.screenshot()) for figure in figures]
+            for width in WIDTHS:
+                page.set_viewport_size({"width": width, "height": 900})
+                seen.overhang[width] = page.evaluate(OVERHANG)
             visits[name] = seen
         return visits[name]
 

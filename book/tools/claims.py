@@ -29,6 +29,7 @@ BEGIN, END = "<!-- scoreboard: written by `make scoreboard` -->", "<!-- end of t
 BADGES = {"holds": "Holds", "changed": "Holds with a change", "fails": "Fails", UNDECIDED: "Undecided"}
 IN_PART = "Holds in part"  # what `badge` may say instead of the second
 LOOKS = {"holds": "holds", "changed": "mixed", "fails": "fails", UNDECIDED: "open"}
+OF_SETTINGS = ("near-best", "diverged")  # measures over what was tried; the others are over seeds
 SECTIONS = {  # the post's heading, what the page calls it, and a sentence about it
     "Experimental Results": (
         "Its table of results",
@@ -122,8 +123,8 @@ def board(root: Path = HERE) -> Board:
     return Board(claims, judgements, list(parse_toc_yaml(root / "_toc.yml")), results)
 
 
-def write(project: Project) -> None:
-    """Write the pages made from the claims into the folder that Sphinx reads; make them only if something changed."""
+def write(project: Project, folder: Path) -> None:
+    """Write the pages made from the claims into the folder Sphinx reads; make them only if something changed."""
     made = project.out / "scoreboard"
     kept = made / fingerprint.scoreboard(project)
     if not kept.exists():
@@ -135,13 +136,13 @@ def write(project: Project) -> None:
         (partial / f"{Path(DIGEST).name}.md").write_text(digest(judged), encoding="utf-8")
         partial.rename(kept)
     for page in kept.iterdir():
-        shutil.copy2(page, project.stage / "book" / page.name)
+        shutil.copy2(page, folder / "book" / page.name)
 
 
 def value(how: Mapping[str, Any], effect: Effect) -> str:
     """Write an effect: its mean and interval, or how many of how many."""
     mean, n = effect.interval.mean, effect.interval.n
-    if how.get("measure", "final") != "final" and effect.pair is None:
+    if how.get("measure") in OF_SETTINGS and effect.pair is None:
         return f"{round(mean * n / 100)} of {n}"
     spec, unit = how.get("spec", ".2f"), f" {how['unit']}" if "unit" in how else ""
     return (format(mean, spec).replace("-", "−") if n == 0 else effect.interval.format(spec)) + unit
@@ -309,8 +310,7 @@ def _sample(board: Board, judgement: Judgement, claim: Claim, shown: bool = Fals
         if "study" in how:
             design = (board.results / how["study"] / "design.yml").read_text(encoding="utf-8")
             trials = "trials" in yaml.safe_load(design)["tuning"]
-            of_seeds = how.get("measure", "final") in ("final", "matched")
-            unit = "seeds" if of_seeds else "trials" if trials else "settings"
+            unit = "seeds" if how.get("measure") not in OF_SETTINGS else "trials" if trials else "settings"
             counts.setdefault((how["study"], unit), set()).add(effect.interval.n)
     told = [
         f"n = {' to '.join(map(str, sorted({min(n), max(n)})))} {unit} (study `{study}`)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from pathlib import Path
 
 import nbformat
 from sphinx_external_toc.parsing import parse_toc_yaml
@@ -31,21 +32,22 @@ def pages(project: Project) -> list[str]:
     return listed
 
 
-def stage(project: Project) -> None:
-    """Fill ``project.stage`` from nothing, so that nothing stale survives in it."""
-    shutil.rmtree(project.stage, ignore_errors=True)
+def stage(project: Project, folder: Path | None = None) -> None:
+    """Fill ``folder``, by default ``project.stage``, from nothing, so that nothing stale survives in it."""
+    folder = folder or project.stage
+    shutil.rmtree(folder, ignore_errors=True)
     left_out = shutil.ignore_patterns("tools", "__pycache__", ".ipynb_checkpoints")
-    shutil.copytree(project.root / "book", project.stage / "book", ignore=left_out)
+    shutil.copytree(project.root / "book", folder / "book", ignore=left_out)
     for name in ("_config.yml", "_toc.yml"):
-        shutil.copy2(project.root / name, project.stage / name)
+        shutil.copy2(project.root / name, folder / name)
     if (project.root / "book" / "claims.yml").exists():
-        claims.write(project)
-    (project.stage / "notebooks").mkdir()
+        claims.write(project, folder)
+    (folder / "notebooks").mkdir()
     for source in project.sources:
         notebook = nbformat.read(project.executed / f"{source.stem}.ipynb", as_version=4)
         for cell in notebook.cells:
             _tidy(cell)
-        nbformat.write(notebook, project.stage / "notebooks" / f"{source.stem}.ipynb")
+        nbformat.write(notebook, folder / "notebooks" / f"{source.stem}.ipynb")
 
 
 def _tidy(cell: nbformat.NotebookNode) -> None:

@@ -7,6 +7,7 @@ import json
 import matplotlib.pyplot as plt
 from bokeh.embed import components
 from bokeh.models import AbstractButton, InlineStyleSheet, LayoutDOM
+from bokeh.models.widgets.sliders import AbstractSlider
 from bokeh.resources import Resources
 from bokeh.themes import Theme
 from IPython.display import HTML, display
@@ -25,7 +26,10 @@ THEME = {
     "Title": {"text_color": INK, "text_font_style": "normal", "text_font_size": "14px"},
     "Legend": {"label_text_color": INK, "background_fill_color": PAPER, "border_line_color": None},
 }  # fmt: skip
-BUTTON = ".bk-btn{background:var(--tint,#f6f3ea);color:var(--ink,#22272e);border-color:var(--muted,#5d646e)}"
+CONTROL = (
+    ".bk-btn{background:var(--tint,#f6f3ea);color:var(--ink,#22272e);border-color:var(--muted,#5d646e)}"
+    ":is(.bk-btn,.noUi-handle):focus-visible{outline:3px solid var(--baseline,#0068a8);outline-offset:2px}"
+)
 # The still picture is the default; it gives way to the live one when a script runs, and comes back on paper.
 PAGE = """<div id="{id}" role="group" aria-label="{alt}"><style>
 html .bd-content div.cell_output .text_html:has(> #{id}) {{ background: none; color: inherit; padding: 0 }}
@@ -54,6 +58,7 @@ const name = node => {  // a slider's handle is read out with the title and valu
     if (handle && title) {
         new MutationObserver(tell).observe(title, {childList: true, characterData: true, subtree: true}); tell();
     }
+    for (const canvas of node.querySelectorAll(".bk-events")) canvas.removeAttribute("tabindex");  // no key helps
     for (const child of node.querySelectorAll("*")) if (child.shadowRoot) name(child.shadowRoot);
 };
 const whenDrawn = () => {
@@ -71,8 +76,8 @@ def interactive(layout: LayoutDOM, *, alt: str, fallback: Figure) -> None:
     The figures take the house's colours, and the dark ones where the page is dark. ``alt`` says in words what there is
     to see and to push. In the book, give the cell a caption by ``mystnb: figure:``.
     """
-    for button in layout.select({"type": AbstractButton}):
-        button.stylesheets = [*button.stylesheets, InlineStyleSheet(css=BUTTON)]
+    for control in [*layout.select({"type": AbstractButton}), *layout.select({"type": AbstractSlider})]:
+        control.stylesheets = [*control.stylesheets, InlineStyleSheet(css=CONTROL)]
     script, div = components(layout, theme=Theme(json={"attrs": THEME}))
     place = f"interactive-{layout.id}"
     page = PAGE.format(

@@ -24,7 +24,7 @@ class Update:
         noise: the generators of their noise.
         params: their parameters, of shape (R, ...).
         learned: for each parameter, whether each replica trains it: shape (R,), or None where all do.
-        steps: N.
+        steps: How many there are, N.
 
     Attributes:
         readings: kinetic and configurational temperatures of the steps at which they were read, shape (2, R); NaN for

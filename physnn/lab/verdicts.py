@@ -12,13 +12,15 @@ An effect has a ``study`` and an ``arm``, or a ``contrast`` of two arms (first l
 - ``near-best``: the share of settings, in percent, whose validation accuracy after the last tuning epoch is at most
   ``within`` points below that of the arm's best one. A run that diverged counts as a guess, 10 %;
 - ``diverged``: the share of the settings that were tried, in percent, that diverged;
-
+- ``epochs-to``: the epochs that the final runs need to ``threshold`` percent of validation accuracy, over seeds. A
+  run that does not get there counts with the study's last epoch, so that the mean is the restricted one
+  (:func:`physnn.lab.survival.restricted_mean`);
 - ``matched``: the ``column`` of the ``arm`` less that of a ``path`` of other networks where they have the arm's value
   in the column ``along`` (:mod:`physnn.lab.matching`), over the seeds whose path reaches it. A path is a list of
   studies and arms: a study that is named with one arm gives its epochs, from the first, and with several their ends.
 
-The second and the third are over the hyperparameters' settings, each the mean of its seeds. Instead of a study an
-effect may have a ``formula``, one of :data:`FORMULAS`, with ``of``, its arguments.
+The second and third are over the hyperparameters' settings, each the mean of its seeds. Instead of a study an effect
+may have a ``formula``, one of :data:`FORMULAS`, with ``of``, its arguments.
 
 A condition is ``NAME above X``, ``NAME below X`` (the whole 95 % interval is), ``NAME atleast X``, ``NAME atmost X``
 (the mean is), ``NAME covers X`` (the interval holds X) or ``NAME within X`` (of a contrast: it is less than X in size,
@@ -29,6 +31,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +39,15 @@ import numpy as np
 import pandas as pd
 
 from physnn.lab import stats
+from physnn.lab.layers import Layer
 from physnn.lab.matching import matched
+from physnn.lab.metrics import epochs_to_threshold
 from physnn.lab.provenance import RESULTS
 from physnn.lab.studies import Study
 
 DECIDED = ("holds", "changed", "fails")
 UNDECIDED = "undecided"
-MEASURES = ("final", "near-best", "diverged", "matched")
+MEASURES = ("final", "near-best", "diverged", "epochs-to", "matched")
 GUESS = 10.0  # percent: what a run that diverged knows of ten classes
 CONDITION = re.compile(r"([\w-]+) (above|below|atleast|atmost|covers|within) ([-−]?\d+(?:\.\d+)?)")
 
@@ -55,7 +60,21 @@ def stable_states(quadratic: float, quartic: float, sextic: float = 0.0) -> int:
     return int((slope.deriv()(real) > 0).sum())
 
 
-FORMULAS: dict[str, Callable[..., float]] = {"stable-states": stable_states}
+def million_parameters(widths: list[int], layer: str, bias: bool) -> float:
+    """Count the trainable scalars of a network of layers (:class:`physnn.lab.layers.Layer`), in millions."""
+    return sum(Layer(layer, bias).size(n, m) for n, m in pairwise(widths)) / 1e6
+
+
+def percent_more(widths: list[int], layer: str, bias: bool) -> float:
+    """Return by how many percent such a network has more than one of plain layers with biases, at the same widths."""
+    return 100 * (million_parameters(widths, layer, bias) / million_parameters(widths, "linear", True) - 1)
+
+
+FORMULAS: dict[str, Callable[..., float]] = {
+    "stable-states": stable_states,
+    "million-parameters": million_parameters,
+    "percent-more": percent_more,
+}
 
 
 @dataclass(frozen=True)
@@ -138,6 +157,8 @@ def _values(study: Study, table: pd.DataFrame, arm: str, how: Mapping[str, Any])
     measure = how.get("measure", "final")
     if measure == "final":
         return _final(study, table[(table.phase == "final") & (table.arm == arm)], how)
+    if measure == "epochs-to":
+        return _epochs_to(study, table[(table.phase == "final") & (table.arm == arm)], how["threshold"])
     rows = table[(table.phase == "tuning") & (table.arm == arm)]
     setting = [name for name in _shared(study, how) if rows[name].notna().all()]
     begun = rows[rows.epoch == 0].set_index([*setting, "seed"])
@@ -182,6 +203,16 @@ def _final(study: Study, rows: pd.DataFrame, how: Mapping[str, Any]) -> pd.Serie
     if values.isna().any() and "lost" not in how:
         raise ValueError(f"runs of {how} diverged: give the rule a value for them, `lost`")
     return how.get("scale", 1) * values.fillna(how.get("lost"))
+
+
+def _epochs_to(study: Study, rows: pd.DataFrame, threshold: float) -> pd.Series:
+    """Return each seed's epochs to the threshold, those that do not get there with the last one of the design."""
+    last, runs = study.design["final"]["epochs"], dict(iter(rows.groupby("seed")))
+    taken = {
+        seed: epochs_to_threshold(runs[seed], "validation_accuracy", threshold / 100, budget=last).epochs
+        for seed in study.design["final"]["seeds"]
+    }
+    return pd.Series(taken, dtype=float).rename_axis("seed")
 
 
 def _shared(study: Study, how: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,80 @@
+"""Tell the machines that link to the book what a page is: its address, its picture, what it is about.
+
+Everything that needs the book's address is left out where ``html.baseurl`` is not set.
+"""
+
+import html
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from docutils import nodes
+
+CARD = "_static/card.png"
+CARD_SIZE = (1200, 630)
+CARD_ALT = "The book's first picture: a field falling into domains, above a network's outputs falling into blocks."
+SUMMARY = "SHOW_SEARCH_SUMMARY: true"
+LENGTH = 200  # characters of a description that previews show
+
+
+def description(doctree: nodes.document) -> str:
+    """Return the page's first paragraph, without formulas, cut at a word."""
+    for paragraph in doctree.findall(nodes.paragraph):
+        if isinstance(paragraph.parent, nodes.section) and not any(paragraph.findall(nodes.math)):
+            text = " ".join(paragraph.astext().split())
+            if len(text) > LENGTH:
+                text = text[:LENGTH].rsplit(" ", 1)[0].rstrip(" ,;:–") + " …"
+            return text
+    return ""
+
+
+def add_card(app, pagename, templatename, context, doctree):
+    """Put the description and the social card into the page's head."""
+    if doctree is None:
+        return
+    about, base = description(doctree), app.config.html_baseurl.rstrip("/")
+    title = app.env.titles[pagename].astext()
+    tags = {"og:type": "article", "og:site_name": app.config.project or app.config.html_title, "og:title": title}
+    if about:
+        tags["og:description"] = about
+        context["metatags"] += f'\n<meta name="description" content="{html.escape(about)}">'
+    if base:
+        tags |= {
+            "og:url": f"{base}/{pagename}.html",
+            "og:image": f"{base}/{CARD}",
+            "og:image:width": str(CARD_SIZE[0]),
+            "og:image:height": str(CARD_SIZE[1]),
+            "og:image:alt": CARD_ALT,
+        }
+    context["metatags"] += "".join(
+        f'\n<meta property="{name}" content="{html.escape(value)}">' for name, value in tags.items()
+    )
+    context["metatags"] += '\n<meta name="twitter:card" content="summary_large_image">'
+
+
+def finish(app, exception):
+    """List the pages for search engines; let search work where a script may not read the pages it found."""
+    if exception is not None or app.builder.format != "html":
+        return
+    out, base = Path(app.outdir), app.config.html_baseurl.rstrip("/")
+    if base:
+        entries = "".join(
+            f"  <url><loc>{escape(f'{base}/{page}.html')}</loc></url>\n" for page in sorted(app.env.found_docs)
+        )
+        (out / "sitemap.xml").write_text(
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
+            f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{entries}</urlset>\n',
+            encoding="utf-8",
+        )
+    options = out / "_static" / "documentation_options.js"
+    text = options.read_text(encoding="utf-8")
+    if SUMMARY not in text:
+        raise RuntimeError(f"{options.name} no longer says {SUMMARY!r}: search from a folder needs another way")
+    # A page opened from a folder may not fetch its neighbours: results are then titles alone.
+    options.write_text(text.replace(SUMMARY, 'SHOW_SEARCH_SUMMARY: location.protocol !== "file:"'), encoding="utf-8")
+
+
+def setup(app):
+    """Register with Sphinx."""
+    app.connect("html-page-context", add_card)
+    app.connect("build-finished", finish)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
