@@ -2,13 +2,15 @@
 
 import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from physnn.lab import stats
+from book.tools import claims
+from physnn.lab import stats, verdicts
 from physnn.lab.matching import matched
 from physnn.lab.metrics import dirichlet, geary, moran
 from physnn.lab.permutation import moran_moments
@@ -29,6 +31,7 @@ def neighbours(shape):
     ]  # fmt: skip
 
 
+ROOT = Path(__file__).resolve().parents[1]
 SHAPES = [((10,), 1), ((6, 7), 2)]
 
 
@@ -206,3 +209,23 @@ def test_gray_is_what_clipped_noise_adds_on_black():
     )
     noise = torch.randn(400_000, 1, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close((x + s * noise).clamp(0, 1).mean(0), gray, atol=2e-3, rtol=0)
+
+
+def test_at_the_posts_sizes_no_form_of_the_proposal_is_as_coherent_as_a_plain_network():
+    study = Study("headline")
+    table = study.table()
+    table = table[(table.phase == "final") & (table.epoch == study.design["final"]["epochs"])]
+    forms = [name for name in study.arms if name.startswith("proposal")]
+    plain = [name for name in study.arms if name.startswith("plain")]
+    assert (len(forms), len(plain)) == (3, 2)
+    for value in ("weights_moran", "saliency_moran"):
+        for form in forms:
+            assert all(gap(table, form, other, value).high < -0.1 for other in plain)
+    mean = table.groupby("arm").mean(numeric_only=True)
+    assert round(mean.saliency_moran["plain, 1.0 million"], 1) == 0.7
+    assert mean.weights_moran[plain].max() < 0.3, "below the narrow MLP's"
+
+
+def test_the_scoreboard_says_so():
+    (claim,) = (c for c in claims.read(ROOT / "book" / "claims.yml") if c.number == 4)
+    assert verdicts.judge(claim.rule).verdict == "fails"

@@ -1,15 +1,19 @@
 """The equations of the chapter on stability, each by its label, and what its text says of the recorded studies."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from physnn.lab import metrics, stats
+from book.tools import claims
+from physnn.lab import metrics, stats, verdicts
 from physnn.lab.corruptions import FAMILIES, SEVERITIES
 from physnn.lab.matching import first_passage, matched
 from physnn.lab.robustness import by_family, corruption_errors, error_ratios
 from physnn.lab.studies import Study
 
+ROOT = Path(__file__).resolve().parents[1]
 NAMES = [f"error_{family}_{severity}" for family in FAMILIES for severity in SEVERITIES]
 
 
@@ -154,3 +158,25 @@ def test_the_one_comparison_that_the_posts_parts_do_not_lose(final):
     ]  # fmt: skip
     assert lost == [True] * 5 + [False]
     assert gap(final, WRONG + "the loss alone", WRONG + PLAIN, "percent").high < 0
+
+
+def test_at_the_posts_sizes_all_forms_of_the_proposal_are_above_the_plain_networks(way):
+    study = Study("headline")
+    table = study.table()
+    table = table[(table.phase == "final") & (table.epoch == study.design["final"]["epochs"])]
+    table = table.assign(E=100 * corruption_errors(table).mean(axis=1))
+    forms = ["proposal, as printed", "proposal, at its best", "proposal, corrected"]
+    for form in forms:
+        assert all(gap(table, form, f"plain, {size} million").low > 2 for size in ("1.0", "1.2"))
+    mean = table.groupby("arm").mean(numeric_only=True)
+    assert mean.E.idxmin() == "convolutional"
+    assert mean.E[forms].is_monotonic_decreasing and mean.test_accuracy[forms].is_monotonic_increasing
+    path = way[way.arm == "1.2 million: cross-entropy"].groupby("epoch").mean(numeric_only=True)
+    printed = mean.loc["proposal, as printed"]
+    there = first_passage(path.validation_accuracy, 100 * path.validation_corrupted, printed.validation_accuracy)
+    assert printed.E > there + 5
+
+
+def test_the_scoreboard_says_so():
+    (claim,) = (c for c in claims.read(ROOT / "book" / "claims.yml") if c.number == 5)
+    assert verdicts.judge(claim.rule).verdict == "fails"
