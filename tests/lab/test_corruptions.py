@@ -43,7 +43,7 @@ def test_splitting_into_batches_changes_nothing(digits, family):
     assert torch.equal(corrupt(digits, family, 2, seed=3), whole)
 
 
-@pytest.mark.parametrize("family", set(FAMILIES) - {"blur"})
+@pytest.mark.parametrize("family", [f for f in FAMILIES if f != "blur"])
 def test_seeds_and_images_differ(family):
     same = large(1).expand(20, 1, 28, 28)
     result = corrupt(same, family, 2, seed=0)
