@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from physnn.lab import survival
+from physnn.lab import stats, survival
 from physnn.lab.metrics import epochs_to_threshold
 from physnn.lab.recipe import Recipe
 from physnn.lab.studies import Study
@@ -72,14 +72,43 @@ def test_the_first_epoch_is_as_the_curves_say(headline):
         assert table[(table.arm == arm) & (table.epoch == 1)].validation_accuracy.min() > 0.90
 
 
-def test_as_printed_does_not_get_to_97(headline, long):
-    for _, table in (headline, long):
-        proposals = table[table.arm.isin(["proposal, as printed", "proposal"])]
-        assert len(proposals) and proposals.validation_accuracy.max() < 0.97
+def test_the_proposal_does_not_get_to_97(headline, long):
+    """With no seed, as printed and at its best; the plain network of 1.0 million does with every seed."""
+    _, table = headline
+    best = table.groupby(["arm", "seed"]).validation_accuracy.max()
+    assert best[["proposal, as printed", "proposal, at its best"]].max() < 0.97 <= best["plain, 1.0 million"].min()
+    _, table = long
+    assert table[table.arm.str.startswith("proposal")].validation_accuracy.max() < 0.97
 
 
-def test_nothing_is_decided_between_80_and_100_epochs(long):
-    """The mean of no arm moves by half a point, and no two arms change places."""
+def test_the_levels_are_as_the_chapter_says(headline):
+    """As printed just below 88.5, above it after ten epochs of a former study; behind in every variant."""
+    study, table = headline
+    last = study.design["final"]["epochs"]
+    means = 100 * table[table.epoch == last].groupby("arm").test_accuracy.mean()
+    assert 88 < means["proposal, as printed"] < 88.5 < means["proposal, at its best"]
+    assert means[[arm for arm in means.index if arm.startswith("proposal")]].max() < means[PLAIN].min() < 98
+    assert means.idxmax() == "convolutional" and means["linear"] > means["proposal, as printed"]
+    former = Study("as-printed").table()
+    former = former[(former.phase == "final") & (former.epoch == 10) & (former.arm == "three-layer proposal")]
+    assert 88.5 < 100 * former.test_accuracy.mean() < 89.5
+
+
+def test_one_seed_at_its_best_does_not_come_to_95_and_some_plain_ones_need_two_epochs(headline):
+    _, table = headline
+    best = table[table.arm == "proposal, at its best"].groupby("seed").validation_accuracy.max()
+    assert (best < 0.95).sum() == 1 and len(best) == 20
+    first = table[(table.arm == "plain, 1.0 million") & (table.epoch == 1)].validation_accuracy
+    assert 1 < (first < 0.95).sum() < 10
+
+
+def test_between_80_and_100_epochs_only_the_proposal_learns_and_nothing_is_decided(long):
+    """The mean of no arm moves by half a point; means of five epochs rise for the proposal alone."""
     _, table = long
     means = table[table.epoch.isin([80, 100])].groupby(["epoch", "arm"]).validation_accuracy.mean().unstack()
     assert (means.loc[100] - means.loc[80]).abs().max() < 0.005
+    wide = 100 * table.pivot(index=["arm", "seed"], columns="epoch", values="validation_accuracy")
+    late, early = wide.loc[:, 96:100].mean(axis=1), wide.loc[:, 76:80].mean(axis=1)
+    rises = {arm: stats.paired_difference(late[arm], early[arm]) for arm in late.index.levels[0]}
+    assert min(rises["proposal"].low, rises["proposal, T = 0"].low) > 0
+    assert all(rises[arm].low < 0 < rises[arm].high for arm in ("cross-entropy", "squared error"))
