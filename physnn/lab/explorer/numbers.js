@@ -18,7 +18,7 @@ const write = ({mean, low, high}, decimals) => {  // as Measure.write does; sign
     return `${m} [${l},\u00a0${h}]${plain ? "" : ` ×10${raised(power)}`}`;
 };
 const read = text => {  // what Measure.write has written; nothing where it wrote that there is nothing
-    const found = text.replaceAll("−", "-").match(/^(\S+) \[(\S+), (\S+)\](?: ×10(\S+))?$/);
+    const found = text.replaceAll("−", "-").match(/^(\S+) \[(\S+),\s(\S+)\](?: ×10(\S+))?$/);
     if (!found) return {};
     const [mean, low, high] = found.slice(1, 4).map(number => number * 10 ** (found[4] ? lowered(found[4]) : 0));
     return {mean, low, high};
