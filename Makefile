@@ -29,7 +29,7 @@ epub: book ## Make the book as an EPUB: _build/physnn-book.epub
 	$(PY) -m book.tools.epub
 
 test: $(VENV)/.done ## Run the tests, a file at a time on every core
-	$(PY) -m pytest -q -n auto --dist loadfile
+	$(PY) -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
 
 test-results: $(VENV)/.done ## Train a few replicas of every recorded study again, drawn anew (or by SEED=1), and compare
 	$(if $(SEED),PHYSNN_SEED="$(SEED)" )$(PY) -m pytest -q -m results tests/test_results.py
@@ -55,7 +55,7 @@ serve: ## Serve the built book on 127.0.0.1
 	@$(PY) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
 check-site: bundle epub ## Read the finished book in Chromium, page by page, and what it is packed into
-	PHYSNN_HTML=_build/html $(PY) -m pytest -q -n auto --dist loadfile tests/test_site*.py tests/test_epub.py
+	$(PY) -m pytest -q -m site -n auto --dist loadfile tests/test_site*.py tests/test_epub.py
 
 check-colab: $(VENV)/.done ## Run every chapter in a clean environment like Colab's (downloads several GB)
 	$(PY) -m pytest -q -m colab tests/test_colab.py

@@ -1,13 +1,13 @@
-"""One thread and no display for every test, and for the processes a test starts; the built book."""
+"""One thread and no display for every test, and for the processes a test starts; the finished book."""
 
 import os
 import signal
-import subprocess
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
+from book.tools import bundle
 
 # Before torch is imported, and without importing it: many tests do not need it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -19,28 +19,32 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture(scope="session")
-def site(tmp_path_factory) -> Path:
-    """Return the folder of HTML: the one PHYSNN_HTML names, else the test profile's book, built now."""
-    if named := os.environ.get("PHYSNN_HTML"):
-        folder = Path(named).resolve()
-        assert (folder / "index.html").exists(), f"PHYSNN_HTML={named} holds no built book: run `make book`"
-        return folder
-    base = tmp_path_factory.getbasetemp()
-    out = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "book"
-    command = [sys.executable, "-m", "book.tools.build", "--profile", "test", "--out", str(out)]
-    # Of the processes that run the tests, the first builds it; for the others, and itself, nothing is left to do.
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, f"the book does not build:\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
-    return out / "html"
+@pytest.hookimpl(tryfirst=True)  # before pytest looks at the marks
+def pytest_collection_modifyitems(items):
+    """Mark what reads the finished book: `make check-site` runs it, `make test` has no book to read."""
+    for item in items:
+        if "book" in getattr(item, "fixturenames", ()):
+            item.add_marker("site")
 
 
 @pytest.fixture(scope="session")
-def book(request) -> Path:
-    """Return the folder of HTML that PHYSNN_HTML names; without it, skip: the test is one of the finished book."""
-    if "PHYSNN_HTML" not in os.environ:
-        pytest.skip("reads the finished book: make check-site")
-    return request.getfixturevalue("site")
+def book() -> Path:
+    """Return the folder of the finished book."""
+    folder = ROOT / "_build" / "html"
+    assert (folder / "index.html").exists(), "there is no book yet: run `make book`"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def product(book):
+    """Return a function that finds what was made of the finished book, by its ending."""
+
+    def find(ending: str) -> Path:
+        made = book.parent / f"{bundle.NAME}.{ending}"
+        assert made.exists(), f"there is no {made} yet: run `make bundle epub`"
+        return made
+
+    return find
 
 
 @pytest.fixture(scope="session")
@@ -53,11 +57,11 @@ def browser():
 
 
 @pytest.fixture(scope="session")
-def address(site):
+def address(book):
     """Return where the built book is served, ending in a slash."""
     from tests.reading import served
 
-    with served(site) as address:
+    with served(book) as address:
         yield address
 
 

@@ -13,7 +13,7 @@ import nbformat
 import pytest
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-from book.tools import bundle, epub, stills
+from book.tools import epub, stills
 from book.tools.project import BookError
 from tests.reading import CHROMIUM, OVERHANG
 
@@ -25,10 +25,8 @@ MATH = "{http://www.w3.org/1998/Math/MathML}math"
 
 
 @pytest.fixture(scope="module")
-def made(book) -> Path:
-    target = book.parent / f"{bundle.NAME}.epub"
-    assert target.exists(), f"there is no {target}: run `make epub`"
-    return target
+def made(product) -> Path:
+    return product("epub")
 
 
 @pytest.fixture(scope="module")

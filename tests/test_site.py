@@ -191,13 +191,13 @@ class _Foreign(HTMLParser):
             self.found.append(f"<{tag}> {fetched}")
 
 
-def test_no_page_or_stylesheet_names_a_foreign_resource(site):
+def test_no_page_or_stylesheet_names_a_foreign_resource(book):
     found = []
-    for page in site.rglob("*.html"):
+    for page in book.rglob("*.html"):
         parser = _Foreign()
         parser.feed(page.read_text(encoding="utf-8"))
-        found += [f"{page.relative_to(site)}: {entry}" for entry in parser.found]
-    for sheet in site.rglob("*.css"):
+        found += [f"{page.relative_to(book)}: {entry}" for entry in parser.found]
+    for sheet in book.rglob("*.css"):
         urls = re.findall(r"(?:url\(|@import )['\"]?((?:https?:)?//[^'\")]+)", sheet.read_text(encoding="utf-8"))
-        found += [f"{sheet.relative_to(site)}: {url}" for url in urls]
+        found += [f"{sheet.relative_to(book)}: {url}" for url in urls]
     assert not found

@@ -21,10 +21,8 @@ in_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PA
 
 
 @pytest.fixture(scope="module")
-def packed(book) -> Path:
-    made = book.parent / f"{bundle.NAME}.zip"
-    assert made.exists(), f"there is no {made}: run `make bundle`"
-    return made
+def packed(product) -> Path:
+    return product("zip")
 
 
 @pytest.fixture(scope="module")

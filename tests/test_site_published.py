@@ -25,8 +25,8 @@ def test_the_address_is_that_of_the_repositorys_pages():
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["url"] == ADDRESS
 
 
-def test_the_sitemap_lists_every_page_once(site):
-    places = ElementTree.parse(site / "sitemap.xml").iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")
+def test_the_sitemap_lists_every_page_once(book):
+    places = ElementTree.parse(book / "sitemap.xml").iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")
     assert sorted(place.text for place in places) == sorted(f"{ADDRESS}{page}.html" for page in PAGES)
 
 
@@ -38,13 +38,13 @@ def tags(page: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_page_has_a_card(site, name):
-    page = (site / f"{name}.html").read_text(encoding="utf-8")
+def test_every_page_has_a_card(book, name):
+    page = (book / f"{name}.html").read_text(encoding="utf-8")
     said = tags(page)
     assert said["og:title"] in unescape(re.search(r"<title>(.*?)</title>", page)[1])
     assert said["og:url"] == f"{ADDRESS}{name}.html"
     assert f'<link rel="canonical" href="{ADDRESS}{name}.html"' in page
-    assert said["og:image"] == f"{ADDRESS}_static/card.png" and (site / "_static/card.png").exists()
+    assert said["og:image"] == f"{ADDRESS}_static/card.png" and (book / "_static/card.png").exists()
     assert said["twitter:card"] == "summary_large_image"
     about = said.get("og:description", "")
     assert said.get("description", "") == about

@@ -1,4 +1,4 @@
-"""Pack the built book for reading without a network: ``python -m book.tools.bundle [--out _build]``.
+"""Pack the built book for reading without a network: ``python -m book.tools.bundle``.
 
 One zip holds the site, which opens from a folder, the executed notebooks in it, and the recorded results with
 their designs. The same book gives the same bytes: names are sorted, and the files' times are left out.
@@ -6,7 +6,6 @@ their designs. The same book gives the same bytes: names are sorted, and the fil
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tomllib
 import zipfile
@@ -67,12 +66,9 @@ def _address(project: Project) -> str:
     return tomllib.loads((project.root / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Pack as told on the command line; return the exit status."""
-    parser = argparse.ArgumentParser(description="Pack the built book for reading without a network.")
-    parser.add_argument("--out", type=Path, default=HERE / "_build", help="where the built book is and the zip goes")
-    options = parser.parse_args(arguments)
-    project = Project(HERE, options.out.resolve())
+def main() -> int:
+    """Pack the book in ``_build``; return the exit status."""
+    project = Project(HERE, HERE / "_build")
     target = project.out / f"{NAME}.zip"
     try:
         bundle(project, project.html, target)

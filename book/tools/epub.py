@@ -1,4 +1,4 @@
-"""Make the book as an EPUB: ``python -m book.tools.epub [--out _build]``.
+"""Make the book as an EPUB: ``python -m book.tools.epub``.
 
 It is made from the executed notebooks of the site. What moves or reacts on the site stands still: its poster, or
 the picture it shows where no script runs. Formulas are MathML. No page holds a script, a style of its own, or
@@ -7,7 +7,6 @@ anything that lies elsewhere.
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import shutil
@@ -126,12 +125,9 @@ def _date(project: Project) -> str:
     return result.stdout.strip() or "0"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Make the EPUB as told on the command line; return the exit status."""
-    parser = argparse.ArgumentParser(description="Make the book as an EPUB.")
-    parser.add_argument("--out", type=Path, default=HERE / "_build", help="where the executed notebooks are")
-    options = parser.parse_args(arguments)
-    project = Project(HERE, options.out.resolve())
+def main() -> int:
+    """Make the EPUB of the book in ``_build``; return the exit status."""
+    project = Project(HERE, HERE / "_build")
     target = project.out / f"{bundle.NAME}.epub"
     try:
         with alone(project.out):

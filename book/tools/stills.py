@@ -20,7 +20,7 @@ ASLEEP = re.compile(r"<(style|script)[^>]*>.*?</\1>", re.DOTALL)
 LETTERS = "text { font: 18px sans-serif; fill: #22272e }"
 VOID = {"br", "col", "hr", "img", "wbr"}
 CLOSED_BY = {"td": {"td", "th", "tr"}, "th": {"td", "th", "tr"}, "tr": {"tr", "tbody"}}  # what HTML may leave open
-NARROW = 5  # columns that a page of a reader holds
+NARROW = 5  # columns that a page of a reader holds, and from which on a table is set small
 ESSENTIAL = {None, "runs", "test_accuracy", "test_nll"}  # what a wider table of the explorer keeps; None is its arm
 
 
@@ -73,6 +73,8 @@ def plain(page: str) -> str:
             parent.remove(child)
     for table in tree.iter("table"):
         _narrow(table)
+        if max(len(list(row)) for row in table.iter("tr")) >= NARROW:
+            table.set("class", f"{table.get('class', '')} wide".strip())
     for element in tree.iter():
         if element.tag in ("td", "th") and (own := styles.get(element.get("id", ""))):
             element.set("style", f"{element.get('style', '')} {own}".strip())
