@@ -76,6 +76,8 @@ def plain(page: str) -> str:
         if max(len(list(row)) for row in table.iter("tr")) >= NARROW:
             table.set("class", f"{table.get('class', '')} wide".strip())
     for element in tree.iter():
+        if element.tag == "td" and element.text:
+            element.text = element.text.replace(",\N{NO-BREAK SPACE}", ", ")  # a narrow page breaks an interval
         if element.tag in ("td", "th") and (own := styles.get(element.get("id", ""))):
             element.set("style", f"{element.get('style', '')} {own}".strip())
         for name in ("border", "halign", "id", "role", "tabindex", "valign"):
