@@ -1,5 +1,6 @@
 """The EPUB: whole, well-formed, without a script or anything foreign, its figures still, its formulas MathML."""
 
+import importlib.util
 import posixpath
 import re
 import shutil
@@ -139,6 +140,45 @@ def test_formulas_are_mathml(pages):
         assert not re.search(r"\$[^$\n]+\$|\\\(|\\\[|\\begin\{|\{glue", "".join(page.itertext())), name
 
 
+@pytest.fixture(scope="module")
+def mathematics():
+    path = ROOT / "book" / "_ext" / "mathml.py"
+    spec = importlib.util.spec_from_file_location("mathml", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("tex", "parts"),
+    [
+        (r"a = b, \qquad c = d \quad (e)", ["a = b,", "c = d", "(e)"]),
+        (r"\begin{cases} a & \quad b \end{cases}", [r"\begin{cases} a & \quad b \end{cases}"]),
+        (
+            r"\left\{ a \quad b \right\} \leftarrow \text{c \quad d}",
+            [r"\left\{ a \quad b \right\} \leftarrow \text{c \quad d}"],
+        ),
+    ],
+)
+def test_a_formula_breaks_at_its_wide_spaces_and_nowhere_inside(mathematics, tex, parts):
+    assert mathematics.pieces(tex) == parts
+
+
+def test_large_braces_and_bars_are_signs(mathematics):
+    made = ElementTree.fromstring(
+        mathematics.mathml(r"\min\Bigl\{ |a|, \bigl\langle b \bigr\rangle \Bigr\}", block=True)
+    )
+    assert "".join(made.itertext()) == "min{|a|,⟨b⟩}"
+    bars = [sign for sign in made.iter(f"{MATH.removesuffix('math')}mo") if sign.text == "|"]
+    assert [(bar.get("lspace"), bar.get("rspace")) for bar in bars] == [("0", "0")] * 2
+
+
+@pytest.mark.parametrize("tex", [r"\unheardof{a}", r"\Bigm\{ a"])
+def test_a_formula_that_is_not_understood_is_refused(mathematics, tex):
+    with pytest.raises(ValueError, match="no MathML"):
+        mathematics.mathml(tex, block=False)
+
+
 @pytest.mark.skipif(
     shutil.which("epubcheck") is None, reason="no epubcheck on the PATH (Debian: apt-get install epubcheck)"
 )
@@ -179,6 +219,14 @@ def test_a_table_keeps_its_cells_and_its_marks_as_xml():
     (cell,) = made.iter("td")
     assert cell.get("style") == "color: red;"
     assert "".join(cell.itertext()) == "a < bc"
+
+
+def test_an_interval_is_set_apart_and_a_wide_table_is_small():
+    cells = "".join(f"<td>1.0 [0.9,\N{NO-BREAK SPACE}1.1], n = {n}</td>" for n in range(5))
+    made = ElementTree.fromstring(stills.plain(f"<table class='dataframe'><tr>{cells}</tr></table>"))
+    assert made.get("class") == "dataframe wide"
+    assert [span.text for span in made.iter("span")] == ["[0.9, 1.1]"] * 5
+    assert "".join(next(made.iter("td")).itertext()) == "1.0 [0.9, 1.1], n = 0"
 
 
 def test_a_page_of_tables_loses_its_script_and_keeps_what_fits():

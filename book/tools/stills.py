@@ -18,6 +18,7 @@ LABEL = re.compile(r'aria-label="([^"]*)"')
 COLOUR = re.compile(r"var\(--[a-z]+, (#[0-9a-f]{6})\)")
 ASLEEP = re.compile(r"<(style|script)[^>]*>.*?</\1>", re.DOTALL)
 LETTERS = "text { font: 18px sans-serif; fill: #22272e }"
+INTERVAL = re.compile(r"([^\[\]]*)(\[[^\[\]]*\])([^\[\]]*)")  # its style sheet says where it may break
 VOID = {"br", "col", "hr", "img", "wbr"}
 CLOSED_BY = {"td": {"td", "th", "tr"}, "th": {"td", "th", "tr"}, "tr": {"tr", "tbody"}}  # what HTML may leave open
 NARROW = 5  # columns that a page of a reader holds, and from which on a table is set small
@@ -76,8 +77,10 @@ def plain(page: str) -> str:
         if max(len(list(row)) for row in table.iter("tr")) >= NARROW:
             table.set("class", f"{table.get('class', '')} wide".strip())
     for element in tree.iter():
-        if element.tag == "td" and element.text:
-            element.text = element.text.replace(",\N{NO-BREAK SPACE}", ", ")  # a narrow page breaks an interval
+        if element.tag == "td" and (found := INTERVAL.fullmatch(element.text or "")):
+            element.text = found[1]
+            interval = ElementTree.SubElement(element, "span", {"class": "interval"})
+            interval.text, interval.tail = found[2].replace("\N{NO-BREAK SPACE}", " "), found[3]
         if element.tag in ("td", "th") and (own := styles.get(element.get("id", ""))):
             element.set("style", f"{element.get('style', '')} {own}".strip())
         for name in ("border", "halign", "id", "role", "tabindex", "valign"):
