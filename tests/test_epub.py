@@ -169,6 +169,7 @@ def test_large_braces_and_bars_are_signs(mathematics):
         mathematics.mathml(r"\min\Bigl\{ |a|, \bigl\langle b \bigr\rangle \Bigr\}", block=True)
     )
     assert "".join(made.itertext()) == "min{|a|,⟨b⟩}"
+    assert made.get("alttext").startswith(r"\min\Bigl\{ |a|")
     bars = [sign for sign in made.iter(f"{MATH.removesuffix('math')}mo") if sign.text == "|"]
     assert [(bar.get("lspace"), bar.get("rspace")) for bar in bars] == [("0", "0")] * 2
 

@@ -12,6 +12,7 @@ from book.tools import pairs
 from physnn.lab import film as films
 from physnn.lab import interactive as interactives
 from physnn.lab import kramers, plots
+from physnn.lab.plots.frame import label_ends
 from tests.reading import CHROMIUM, Complaints, opened, served
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,6 +38,7 @@ def folder(tmp_path_factory) -> Path:
         patch.setattr(interactives, "display", lambda output: shown.append(output.data))
         patch.setattr(films, "display", lambda output: shown.append(output.data))
         names = {"math": math, "np": np, "kramers": kramers, "plots": plots, "seed": 0, "glue": lambda *_: None}
+        names["label_ends"] = label_ends
         notebook = pairs.notebook(ROOT / "notebooks" / "04-langevin.md")
         for mark in MARKS:
             (cell,) = [cell for cell in notebook.cells if cell.cell_type == "code" and mark in cell.source]

@@ -40,7 +40,9 @@ def mathml(tex: str, *, block: bool) -> str:
     made = NAME.sub(r'<mo lspace="0.17em" rspace="0.17em">\2</mo>', made)
     size = max(len(html.unescape(re.sub("<[^>]+>", "", row))) for row in made.split("<mtr>"))
     kind = ' class="wide"' if size > WIDE else ' class="long"' if size > LONG else ""
-    return made.replace(' display="block"', ' displaystyle="true"', 1).replace("<math", f"<math{kind}", 1)
+    said = html.escape(" ".join(tex.split()))
+    made = made.replace(' display="block"', ' displaystyle="true"', 1)
+    return made.replace("<math", f'<math{kind} alttext="{said}"', 1)
 
 
 def pieces(tex: str) -> list[str]:
