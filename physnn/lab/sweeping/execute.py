@@ -50,7 +50,10 @@ def main(work: Path, folder: Path) -> int:
 
 def _began(ran: Path) -> bool:
     """Tell whether a cell has been run: then a second attempt would repeat what it did."""
-    return ran.exists() and bool(re.search(r'"(execution_count": \d|start_time": "\d)', ran.read_text("utf-8")))
+    if not ran.exists():
+        return False
+    cells = json.loads(ran.read_text(encoding="utf-8"))["cells"]  # the notebook as a whole has a start, too
+    return any(cell["metadata"].get("papermill", {}).get("start_time") for cell in cells)
 
 
 def _leave_with_parent() -> None:
