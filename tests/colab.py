@@ -17,11 +17,12 @@ from book.tools.project import Project
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Runs inside the environment: execute a notebook from top to bottom, in an empty folder.
+# Runs inside the environment: execute a notebook from top to bottom, and write it with its outputs.
 RUNNER = """
 import sys, nbformat, nbclient
 notebook = nbformat.read(sys.argv[1], as_version=4)
 nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3").execute()
+nbformat.write(notebook, sys.argv[1])
 """
 VERSIONS = """
 import json

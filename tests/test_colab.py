@@ -1,4 +1,4 @@
-"""Every chapter on Colab: it installs the package itself, touches nothing installed, and runs to its end."""
+"""Every chapter on Colab: it installs the package itself, touches nothing installed, and glues what pages want."""
 
 import subprocess
 import sys
@@ -6,6 +6,8 @@ import venv
 
 import pytest
 
+from book.tools import glue_keys, stage
+from book.tools.project import Project
 from tests import colab
 
 # What the book may count on; Colab ships far more.
@@ -22,13 +24,16 @@ def snapshot(tmp_path_factory):
 def run_every_chapter(python, folder, source, **variables):
     before = colab.versions(python)
     assert "physnn" not in before
+    project = Project(colab.ROOT, folder)
+    project.executed.mkdir()
     for stem in colab.stems():
-        result = colab.run(python, colab.notebook_to_run(stem, folder), source, **variables)
+        result = colab.run(python, colab.notebook_to_run(stem, project.executed), source, **variables)
         assert result.returncode == 0, f"{stem} stops on Colab:\n{result.stderr[-3000:]}"
     after = colab.versions(python)
     assert "physnn" in after, "the chapters ran without installing the package: is the first cell gone?"
     changed = {name: (version, after.get(name)) for name, version in before.items() if after.get(name) != version}
     assert not changed, f"the chapters changed what was installed: {changed}"
+    assert glue_keys.missing(project, stage.pages(project)) == []  # on the small images, too
 
 
 def test_chapters_run_in_a_stand_in_for_colab(tmp_path, snapshot):
