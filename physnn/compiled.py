@@ -95,6 +95,17 @@ def _baoa(theta: Tensor, v: Tensor, g: Tensor, key: Tensor, h: Tensor, columns: 
 UPDATES = {"post": _post, "gjf": _gjf, "baoa": _baoa}
 
 
+def _compile(function: Callable[..., None]) -> Callable[..., None]:
+    """Return ``function`` compiled for any number of rows, with multiply and add in one instruction where it can be."""
+    flag = "cpp.enable_floating_point_contract_flag"
+    for options in ({flag: "fast"}, {flag: True}):  # a word since torch 2.7, a switch in torch 2.6
+        try:
+            return torch.compile(function, dynamic=True, fullgraph=True, options=options)
+        except RuntimeError:  # the option has another type, or is not known
+            continue
+    return torch.compile(function, dynamic=True, fullgraph=True)
+
+
 @functools.cache
 def _kernel(scheme: str, dtype: torch.dtype, device: torch.device) -> Callable[..., None] | None:
     """Compile the update of ``scheme`` for any number of rows; return None, with a warning, if that fails.
@@ -105,15 +116,17 @@ def _kernel(scheme: str, dtype: torch.dtype, device: torch.device) -> Callable[.
     # 48 rows: unlike the four numbers, so that the compiler takes the lengths as unrelated.
     rows = [torch.zeros(48, WIDTH, dtype=dtype, device=device) for _ in range(4 if scheme == "gjf" else 3)]
     key = torch.zeros(3, dtype=torch.int32, device=device)
-    contract = {"cpp.enable_floating_point_contract_flag": "fast"}  # multiply and add in one instruction
     try:
-        update = torch.compile(UPDATES[scheme], dynamic=True, fullgraph=True, options=contract)
-        update(*rows, key, torch.zeros(4, dtype=dtype, device=device), _columns(device))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the compiler's own, which would fail it where warnings are errors
+            update = _compile(UPDATES[scheme])
+            update(*rows, key, torch.zeros(4, dtype=dtype, device=device), _columns(device))
     except Exception as error:  # a compiler fails in many ways, and none of them should end a run
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        cause = getattr(error, "inner_exception", error)  # "backend='inductor' raised" tells nothing
+        reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
         warnings.warn(
             f"compiled=True: no kernel could be compiled for {device} ({reason}); the same update runs uncompiled, "
-            "several times slower. Install a C++ compiler, or set compiled=False",
+            "several times slower. Where a C++ compiler is missing, install one; else set compiled=False",
             RuntimeWarning,
             stacklevel=4,
         )

@@ -6,6 +6,8 @@ import math
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
+from physnn.tracing import has_values
+
 
 def check_gradients(params: list[Tensor], finite: bool) -> None:
     """Raise on a gradient that is sparse or, if ``finite``, holds a value that is not finite.
@@ -17,9 +19,9 @@ def check_gradients(params: list[Tensor], finite: bool) -> None:
     for p in params:
         if p.grad.is_sparse:
             raise RuntimeError("Langevin does not support sparse gradients; use a dense one (sparse=False)")
-    if not finite or _sums_are_finite([p.grad for p in params]):
+    if not finite or _sums_are_finite([p.grad for p in params if has_values(p.grad)]):
         return
-    bad = next(((i, p) for i, p in enumerate(params) if not p.grad.isfinite().all()), None)
+    bad = next(((i, p) for i, p in enumerate(params) if has_values(p.grad) and not p.grad.isfinite().all()), None)
     if bad is not None:  # else only the sum overflowed
         i, bad = bad
         raise FloatingPointError(

@@ -8,6 +8,8 @@ import functools
 import torch
 from torch import Tensor
 
+from physnn.tracing import may_keep
+
 KINDS = ("normal", "two-point", "byte-sum")
 
 
@@ -31,9 +33,8 @@ def draw(kind: str, sizes: list[int], generator: torch.Generator, out: Tensor, s
     elif kind == "two-point":
         words = torch.empty(room(total) // 64, dtype=torch.int64, device=out.device)
         words.random_(-(2**63), None, generator=generator)
-        torch.index_select(
-            _signs(out.device, out.dtype) * std, 0, words.view(torch.uint8).int(), out=out[: room(total)].view(-1, 8)
-        )
+        signs = (_signs if may_keep(out) else _signs.__wrapped__)(out.device, out.dtype)
+        torch.index_select(signs * std, 0, words.view(torch.uint8).int(), out=out[: room(total)].view(-1, 8))
     else:
         out[:total] = byte_sum(total, draw_key(generator), torch.promote_types(out.dtype, torch.float32)).mul_(std)
     return list(out[:total].split(sizes))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any
 
 import torch
@@ -10,10 +11,15 @@ from torch.optim import Optimizer
 
 from physnn.gradients import check_gradients
 from physnn.noise import KINDS
-from physnn.scheme import SCHEMES
-from physnn.update import batches, update
+from physnn.scheme import SCHEMES, scale
+from physnn.source import NoiseSource
+from physnn.state import WIDE, check_parameters, check_state, rescaling
+from physnn.update import batches, begin, update
 
-NEW_OPTIONS = {"scheme": "post", "noise": "normal", "fused": None, "compiled": False}  # absent in old pickles
+# Absent in the states of older versions.
+NEW_OPTIONS = {"scheme": "post", "noise": "normal", "fused": None, "compiled": False, "noise_at_zero": True}
+# A step checks its values and takes noise from generators: nothing of it can be traced.
+untraced = getattr(torch, "_disable_dynamo", None) or torch.compiler.disable
 
 
 class Langevin(Optimizer):
@@ -24,10 +30,11 @@ class Langevin(Optimizer):
         \theta &\leftarrow \theta + v, \qquad \eta \sim \mathcal N(0, 1)
 
     With exact gradients of a loss L and small steps it samples :math:`\exp(-L/T)`, where that has a finite
-    integral: a loss that does not change when the weights are scaled needs weight decay. With a *mean* negative
-    log-likelihood over N samples, the Bayesian posterior is T = 1/N. At T = 0 it is :class:`torch.optim.SGD`
-    with the same lr and momentum :math:`1 - \gamma`, and :math:`v` is minus lr times its momentum buffer; at
-    :math:`\gamma = 1` it is stochastic gradient Langevin dynamics,
+    integral and its gradient grows no faster than :math:`\theta`: a loss that does not change when the weights are
+    scaled needs weight decay, and a steeper one has no stationary law at any lr (Mattingly, Stuart & Higham 2002). With
+    a *mean* negative log-likelihood over N samples, the Bayesian posterior is T = 1/N. At T = 0, constant lr and
+    :math:`\gamma \le 1` it is :class:`torch.optim.SGD` with the same lr and momentum :math:`1 - \gamma`, and :math:`v`
+    is minus lr times its momentum buffer; at :math:`\gamma = 1` it is stochastic gradient Langevin dynamics,
     :math:`\theta \leftarrow \theta - \alpha g + \sqrt{2\alpha T}\,\eta`.
 
     On :math:`L = \kappa\theta^2/2`, with :math:`k = \alpha\kappa`, :math:`\sigma^2 = 2\gamma\alpha T` and
@@ -54,13 +61,32 @@ class Langevin(Optimizer):
     :math:`\theta \leftarrow \theta + v/2`. Stable for :math:`k < 4`, with the law of ``"gjf"``. Its positions are
     those of ``"gjf"`` with lr :math:`(1-\gamma/2)\alpha`; at T = 0 those of SGD with that lr.
 
+    The velocity is a displacement per step, in equilibrium :math:`\langle v^2\rangle = \alpha T`. When a schedule changes
+    lr, what is sampled stays at T only if v changes with it: ``rescale`` multiplies v by
+    :math:`\sqrt{\alpha_\mathrm{new}/\alpha_\mathrm{old}}` before the step. With lr = 0 the clock then stands still: nothing
+    moves, and v is kept for the lr that follows. Without it v knows nothing of the schedule: a smaller lr meets
+    velocities that are too hot, a larger one too cold ones, for about :math:`1/\gamma` steps; with lr = 0 v coasts,
+    :math:`v \leftarrow (1-\gamma)v`, :math:`\theta \leftarrow \theta + v`. (SGD's buffer is multiplied by the lr of the
+    moment, a third rule, the same at constant lr.)
+
+    Parameters in float16 and bfloat16 are moved in float32: velocity, noise and what the parameter's own type cannot
+    hold are kept in float32 beside it, so that the sum of many small steps is not lost. The gradient is that of the
+    rounded parameter.
+
+    A parameter without a gradient, or with ``requires_grad=False``, is left alone. A value whose gradient is zero is
+    moved by the noise all the same, as a flat direction is: rows of an embedding that the loss never reads, its
+    ``padding_idx`` among them, diffuse unless ``noise_at_zero=False`` in their group.
+
     Args:
         params: parameters, or groups of them, each group with options of its own.
-        lr: :math:`\alpha`, at least 0.
+        lr: :math:`\alpha`, at least 0; a number, or a tensor of one element.
         damping: :math:`\gamma`, between 0 and 2, both excluded.
         temperature: T, at least 0, in the units of the loss.
         weight_decay: :math:`\lambda`, at least 0, added to the loss as :math:`\lambda|\theta|^2/2`.
-        generator: source of the noise; None makes one per device, seeded from torch's global generator.
+        generator: source of the noise; None makes one per device, seeded from torch's global generator. In several
+            processes (:mod:`torch.distributed`) the noise has to be said, by a generator or by :meth:`reseed`:
+            seeded alike in every process for replicas of one model (DistributedDataParallel), or they drift apart;
+            seeded apart for pieces of one, or for chains of their own.
         maximize: climb instead of descend.
         foreach: update many tensors at once (True) or one after the other (False): the same numbers. None: True,
             where ``fused`` does not apply.
@@ -72,14 +98,21 @@ class Langevin(Optimizer):
         compiled: one kernel for noise and update, for ``noise="byte-sum"`` and contiguous float32 and float64 tensors;
             the same numbers up to rounding. It compiles once, for every shape and every schedule. Without a working
             compiler a warning is given, once, and the update runs uncompiled.
+        rescale: rescale the velocities when lr has changed, above. None: False for ``"post"``, which stays as printed,
+            and True for ``"gjf"`` and ``"baoa"``.
+        noise_at_zero: False: no noise on a value in a step in which its gradient is exactly 0.
 
-    ``state_dict`` holds the velocities and the state of the noise, so that a run resumed from it takes the same
-    path, bit for bit. Gradients are never modified.
+    ``state_dict`` holds the velocities and, in its groups, the state of the noise, so that a run resumed from it takes
+    the same path, bit for bit. For chains that start from one checkpoint and are independent, call :meth:`reseed`
+    after loading. Gradients are never modified. Under :func:`torch.compile` a step runs as it is, between two graphs.
 
     Raises:
+        TypeError: a parameter is no floating or complex number of 16 to 128 bits, or a DTensor; an option is no
+            number.
         ValueError: an option is outside its range, or the generator is on another device than the parameters.
         FloatingPointError: (in ``step``) a gradient is not finite.
-        RuntimeError: (in ``step``) a gradient is sparse.
+        RuntimeError: (in ``step``) a gradient is sparse, or gradient or velocity do not fit the parameter; several
+            processes would draw noise from generators that nobody has seeded.
 
     Source: the post, "Physics-Inspired Optimization"; Chen, Fox & Guestrin (2014), equation 15.
     """
@@ -100,28 +133,42 @@ class Langevin(Optimizer):
         noise: str = "normal",
         fused: bool | None = None,
         compiled: bool = False,
+        rescale: bool | None = None,
+        noise_at_zero: bool = True,
     ) -> None:
         self.check_finite = check_finite
         self.scratch: dict[tuple[torch.device, torch.dtype], Tensor] = {}
         self.thermometer = None  # set by physnn.Thermometer
-        self.generators = {} if generator is None else {generator.device: generator}
-        self.own_generators = generator is None
+        self.source = NoiseSource(generator)
         options = {"lr": lr, "damping": damping, "temperature": temperature, "weight_decay": weight_decay}
-        options |= {"maximize": maximize, "foreach": foreach}
-        super().__init__(params, {**options, "scheme": scheme, "noise": noise, "fused": fused, "compiled": compiled})
+        options |= {"maximize": maximize, "foreach": foreach, "scheme": scheme, "noise": noise, "fused": fused}
+        options |= {"compiled": compiled, "rescale": rescale, "noise_at_zero": noise_at_zero}
+        # velocity_lr: of the last step, whose unit the velocities have; noise_state: filled where a state is read.
+        super().__init__(params, {**options, "velocity_lr": None, "noise_state": None})
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group of parameters; options it does not give are the optimizer's."""
-        _check_options({**self.defaults, **param_group})
+        group = {**self.defaults, **param_group}
+        _check_options(group)
+        if group["rescale"] is None:
+            param_group["rescale"] = group["scheme"] != "post"
         super().add_param_group(param_group)
-        for device in {p.device for p in self.param_groups[-1]["params"]}:
-            if self.own_generators and device not in self.generators:
-                seed = int(torch.randint(2**63 - 1, ()))
-                self.generators[device] = torch.Generator(device).manual_seed(seed)
-            elif device not in self.generators:
-                self.param_groups.pop()
-                raise ValueError(f"the generator is on {next(iter(self.generators))}, but a parameter is on {device}")
+        try:
+            check_parameters(self.param_groups[-1]["params"])
+            for device in {p.device for p in self.param_groups[-1]["params"]}:
+                self.source.of(device)
+        except (TypeError, ValueError):
+            self.param_groups.pop()
+            raise
 
+    def reseed(self, seed: int) -> None:
+        """Start the noise anew, as a generator with this seed would; a generator that was given is seeded too.
+
+        Two optimizers that have loaded the same state and are seeded apart are independent from here on.
+        """
+        self.source.reseed(seed)
+
+    @untraced
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take one step; return the closure's loss, if one is given."""
@@ -129,68 +176,115 @@ class Langevin(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for group in self.param_groups:  # a schedule may have changed them
-            _check_options(group)
-        with_grad = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
-        check_gradients(with_grad, self.check_finite)
+        for index, group in enumerate(self.param_groups):
+            _check_options(group)  # a schedule may have changed them
+            for i, p in enumerate(group["params"]):
+                if p.grad is not None and p.requires_grad:
+                    check_state(f"parameter {i} of group {index}", p, self.state[p])
+        moving = [p for group in self.param_groups for p in group["params"] if p.grad is not None and p.requires_grad]
+        check_gradients(moving, self.check_finite)
+        if any(group["temperature"] > 0 for group in self.param_groups):
+            self.source.check_seeded()
         measuring = self.thermometer is not None and self.thermometer.begin()
         for index, group in enumerate(self.param_groups):
+            lr = float(group["lr"])
+            if lr == 0 and group["rescale"]:  # the clock stands still
+                for params in batches(group):
+                    begin(params, group, [self.state[p] for p in params])
+                continue
+            if (factor := rescaling(group, lr)) != 1:
+                scale(
+                    [self.state[p]["velocity"] for p in group["params"] if "velocity" in self.state.get(p, {})], factor
+                )
             for params in batches(group):
                 if measuring:
                     self.thermometer.before(index, params)
                 states = [self.state[p] for p in params]
-                update(params, group, states, self.generators[params[0].device], self.scratch)
+                update(params, group, states, self.source.of(params[0].device), self.scratch)
                 if measuring:
                     self.thermometer.after(index, params)
+            group["velocity_lr"] = lr
         return loss
 
     def state_dict(self) -> dict[str, Any]:
-        """Return velocities and options as every torch optimizer does, and the state of the noise."""
-        noise = {str(device): generator.get_state() for device, generator in self.generators.items()}
-        return {**super().state_dict(), "noise": noise}
+        """Return ``state`` and ``param_groups`` as every torch optimizer does; the noise's state is in every group."""
+        try:
+            for group in self.param_groups:
+                group["noise_state"] = self.source.pack()
+            return super().state_dict()
+        finally:
+            for group in self.param_groups:
+                group["noise_state"] = None
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Load what ``state_dict`` returned.
+        """Load what ``state_dict`` returned, here or in an older version.
+
+        The noise goes on where it was, if the state holds that of all devices in use. If not, a warning is given, and
+        the optimizer goes on with its own. States in another type or on another device follow the parameters.
 
         Raises:
-            ValueError: it holds no state of the noise for a device in use, or groups that do not match.
+            ValueError: it is not of a Langevin, or holds groups that do not match.
         """
-        noise = state_dict.get("noise", {})
-        missing = [str(device) for device in self.generators if str(device) not in noise]
-        if missing:
-            raise ValueError(f"the state_dict holds the noise of {list(noise)}, not of {missing}: is it of a Langevin?")
-        super().load_state_dict({key: value for key, value in state_dict.items() if key != "noise"})
-        for device, generator in self.generators.items():
-            generator.set_state(noise[str(device)].cpu())
+        loaded: dict[str, Any] = {}
+        handle = self.register_load_state_dict_pre_hook(lambda _, given: loaded.update(given))  # after all others
+        try:
+            super().load_state_dict(state_dict)
+        finally:
+            handle.remove()
+        saved = chain.from_iterable(group["params"] for group in loaded["param_groups"])
+        for key, p in zip(saved, chain.from_iterable(group["params"] for group in self.param_groups), strict=True):
+            for name, value in loaded["state"].get(key, {}).items():
+                if p.dtype in WIDE and isinstance(value, Tensor):  # torch has rounded it to the parameter's type
+                    self.state[p][name] = value.detach().to(p.device, WIDE[p.dtype], copy=True)
+        self.source.unpack([loaded.get("noise"), *(group["noise_state"] for group in self.param_groups)], stacklevel=2)
+        for group in self.param_groups:
+            group["noise_state"] = None
 
     def __getstate__(self) -> dict[str, Any]:
-        noise = {device: generator.get_state() for device, generator in self.generators.items()}
-        own = {"check_finite": self.check_finite, "own_generators": self.own_generators}
-        return {**super().__getstate__(), **own, "generators": noise}
+        return {**super().__getstate__(), "check_finite": self.check_finite, "source": self.source}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        noise = state.pop("generators", {})
+        foreign = {name for group in state["param_groups"] for name in ("damping", "temperature") if name not in group}
+        if foreign:
+            raise ValueError(f"the groups have no {' and no '.join(sorted(foreign))}: is it the state of a Langevin?")
+        if "generators" in state:  # pickled by an older version
+            noise = {str(device): generator for device, generator in state.pop("generators").items()}
+            state["source"] = NoiseSource(None)
+            state["source"].__setstate__(
+                {"given": not state.pop("own_generators"), "seeded": True, "generators": noise}
+            )
         super().__setstate__(state)
         self.scratch, self.thermometer = {}, self.__dict__.get("thermometer")
         for group in self.param_groups:
             for name, value in NEW_OPTIONS.items():
                 group.setdefault(name, value)
-        if noise:
-            self.generators = {device: torch.Generator(device) for device in noise}
-            for device, generator in self.generators.items():
-                generator.set_state(noise[device])
+            group.setdefault("rescale", group["scheme"] != "post")
+            group.setdefault("velocity_lr", float(group["lr"]))
+            group.setdefault("noise_state", None)
 
 
 def _check_options(group: dict[str, Any]) -> None:
-    for name in ("lr", "temperature", "weight_decay"):
-        if not (math.isfinite(group[name]) and group[name] >= 0):
-            raise ValueError(f"{name} must be finite and at least 0, got {group[name]}")
-    if not 0 < group["damping"] < 2:
-        raise ValueError(f"damping must lie between 0 and 2, both excluded, got {group['damping']}")
+    for name in ("lr", "damping", "temperature", "weight_decay"):
+        value = group[name]
+        if isinstance(value, Tensor) and value.numel() != 1:
+            raise ValueError(f"{name} must be one number, got a tensor of shape {tuple(value.shape)}")
+        try:
+            finite = math.isfinite(value)
+        except TypeError:
+            raise TypeError(f"{name} must be a number, got {value!r}") from None
+        if name == "damping":
+            if not 0 < value < 2:
+                raise ValueError(f"damping must lie between 0 and 2, both excluded, got {value}")
+        elif not (finite and value >= 0):
+            raise ValueError(f"{name} must be finite and at least 0, got {value}")
     for name, known in (("scheme", SCHEMES), ("noise", KINDS)):
         if group[name] not in known:
             raise ValueError(f"{name} must be one of {', '.join(known)}, got {group[name]!r}")
     if group["compiled"] and group["noise"] != "byte-sum":
         raise ValueError(f"compiled=True makes its noise in the kernel: set noise='byte-sum', got {group['noise']!r}")
+    if group["compiled"] and not group["noise_at_zero"]:
+        raise ValueError(
+            "compiled=True makes its noise in the kernel, on every value: it goes without noise_at_zero=False"
+        )
     if group["fused"] and (group["compiled"] or group["scheme"] == "baoa"):
         raise ValueError("fused=True knows the schemes 'post' and 'gjf', and goes without compiled=True")

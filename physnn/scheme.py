@@ -42,6 +42,12 @@ def multi_tensor(scheme, params, grads, velocities, noise, *, lr, damping, noise
     torch._foreach_add_(params, velocities, alpha=0.5 if scheme == "baoa" else 1)
 
 
+def scale(tensors, factor) -> None:
+    """Multiply every tensor by ``factor``."""
+    if tensors:
+        torch._foreach_mul_(tensors, factor)
+
+
 def can_fuse(scheme, params, damping) -> bool:
     """Tell whether torch has its fused SGD, a private function, not for momentum 0, for such contiguous tensors."""
     known = scheme != "baoa" and damping != 1

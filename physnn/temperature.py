@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from physnn.optim import Langevin
+from physnn.state import wide
 
 
 class Thermometer:
@@ -66,7 +67,8 @@ class Thermometer:
             return False
         groups = self.optimizer.param_groups
         self.sums = [
-            {"temperature": g["temperature"], "lr": g["lr"], "dof": 0, "virials": [], "squares": []} for g in groups
+            {"temperature": float(g["temperature"]), "lr": float(g["lr"]), "dof": 0, "virials": [], "squares": []}
+            for g in groups
         ]
         return True
 
@@ -96,7 +98,7 @@ class Thermometer:
 
     def _old(self, params: list[Tensor]) -> list[Tensor]:
         """Return room for the old velocities, the same for every batch: fresh pages cost more than the measurement."""
-        total, key = sum(p.numel() for p in params), (params[0].device, params[0].dtype)
+        total, key = sum(p.numel() for p in params), (params[0].device, wide(params[0].dtype))
         if key not in self.old or self.old[key].numel() < total:
             self.old[key] = torch.empty(total, device=key[0], dtype=key[1])
         parts = self.old[key][:total].split([p.numel() for p in params])

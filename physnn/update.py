@@ -11,6 +11,8 @@ from torch import Tensor
 from physnn import scheme as schemes
 from physnn.compiled import DTYPES, compiled_update
 from physnn.noise import draw, room
+from physnn.state import WIDE, wide
+from physnn.tracing import has_values
 
 BATCH = 2**21  # values: their noise is still in the last cache when the update reads it
 WINDOW = 2**17  # values: in the second one, where an update can go piece by piece
@@ -24,7 +26,7 @@ def batches(group: dict[str, Any]) -> Iterator[list[Tensor]]:
     """
     buckets = defaultdict(list)
     for p in group["params"]:
-        if p.grad is not None:
+        if p.grad is not None and p.requires_grad:
             buckets[p.device, p.dtype].append(p)
     for params in buckets.values():
         if group["noise"] == "byte-sum":
@@ -39,59 +41,100 @@ def batches(group: dict[str, Any]) -> Iterator[list[Tensor]]:
         yield batch
 
 
+def begin(params: list[Tensor], group: dict[str, Any], states: list[dict[str, Any]]) -> None:
+    """Make what is kept for each of ``params``, where it misses: all of it zero."""
+    for p, state in zip(params, states, strict=True):
+        if "velocity" not in state:
+            state["velocity"] = torch.zeros_like(p, dtype=wide(p.dtype), memory_format=torch.preserve_format)
+        if p.dtype in WIDE and "remainder" not in state:
+            state["remainder"] = torch.zeros_like(state["velocity"])
+        if group["scheme"] == "gjf" and group["temperature"] > 0 and group["velocity_lr"] is None:
+            state.setdefault("noise", torch.zeros_like(state["velocity"]))  # drawn when the first step is taken
+
+
 def update(
     params: list[Tensor],
     group: dict[str, Any],
     states: list[dict[str, Any]],
-    generator: torch.Generator,
+    generator: torch.Generator | None,
     scratch: dict[tuple[torch.device, torch.dtype], Tensor],
 ) -> None:
-    """Take one step of ``params`` with the options of ``group``.
+    """Take one step of ``params``, all of one device and type, with the options of ``group``.
 
     Args:
-        states: for each parameter its velocity and, with the scheme ``"gjf"``, its last noise; made where they miss.
+        states: for each parameter its velocity, with the scheme ``"gjf"`` its last noise, and for a parameter of 16
+            bits the remainder, by which it is less than what it stands for; made where they miss.
+        generator: of the noise; None on the meta device.
         scratch: a buffer for each device and type, which the next call uses again: fresh pages cost more than the step.
     """
-    for p, state in zip(params, states, strict=True):
-        if "velocity" not in state:
-            state["velocity"] = torch.zeros_like(p, memory_format=torch.preserve_format)
+    begin(params, group, states)
     # A complex number is two real degrees of freedom.
     thetas = [_real(p) for p in params]
-    tensors = (thetas, [_real(p.grad) for p in params], [_real(state["velocity"]) for state in states])
-    scheme, kind, hot = group["scheme"], group["noise"], group["temperature"] > 0
+    velocities = [_real(state["velocity"]) for state in states]
+    dtype = velocities[0].dtype
+    grads = [_real(p.grad.resolve_conj().resolve_neg()).to(dtype) for p in params]
+    if params[0].dtype not in WIDE:
+        _move(thetas, grads, velocities, params, group, states, generator, scratch)
+        return
+    remainders = [_real(state["remainder"]) for state in states]
+    exact = [theta.to(dtype).add_(rest) for theta, rest in zip(thetas, remainders, strict=True)]
+    _move(exact, grads, velocities, params, group, states, generator, scratch)
+    for theta, rest, moved in zip(thetas, remainders, exact, strict=True):
+        theta.copy_(moved)
+        torch.sub(moved, theta, out=rest)
+
+
+def _move(thetas, grads, velocities, params, group, states, generator, scratch) -> None:
+    """Draw the noise, and update real tensors in the form that applies."""
+    scheme, kind, lr = group["scheme"], group["noise"], float(group["lr"])
+    damping, decay = float(group["damping"]), float(group["weight_decay"])
+    spread = 2 - damping if scheme == "baoa" else 2
+    noise_std = math.sqrt(spread * damping * lr * float(group["temperature"]))
+    hot = noise_std > 0 and generator is not None
     last = None
     if hot and scheme == "gjf":
-        last = _last_noise(states, params, lambda: _noise(kind, thetas, generator, scratch))
-    spread = 2 - group["damping"] if scheme == "baoa" else 2
-    noise_std = math.sqrt(spread * group["damping"] * group["lr"] * group["temperature"])
+        first = group["velocity_lr"] is None
+        last = _last_noise(states, params, first, lambda: _noise(kind, thetas, generator, scratch))
     numbers = {
-        "lr": -group["lr"] if group["maximize"] else group["lr"],
-        "damping": group["damping"],
-        "weight_decay": -group["weight_decay"] if group["maximize"] else group["weight_decay"],
+        "lr": -lr if group["maximize"] else lr,
+        "damping": damping,
+        "weight_decay": -decay if group["maximize"] else decay,
     }
+    tensors = (thetas, grads, velocities)
     chosen = group["compiled"] or group["fused"] or (group["fused"] is None and group["foreach"] is None)
-    contiguous = chosen and all(t.is_contiguous() for several in tensors for t in several)
-    if group["compiled"] and hot and contiguous and thetas[0].dtype in DTYPES:
+    flat = chosen and has_values(thetas[0]) and all(t.is_contiguous() for several in tensors for t in several)
+    if group["compiled"] and hot and flat and thetas[0].dtype in DTYPES:
         if compiled_update(scheme, *tensors, last, generator, noise_std=noise_std, **numbers):
             return
-    fuse = contiguous and schemes.can_fuse(scheme, thetas, group["damping"])
+    fuse = flat and schemes.can_fuse(scheme, thetas, damping)
+    masked = not group["noise_at_zero"]
     if fuse and last is None:
         for pieces in windows(tensors, _window(kind, thetas)):
             kicks = _noise(kind, pieces[0], generator, scratch, noise_std if hot else None)
+            if hot and masked:
+                _mask(kicks, pieces[1])
             schemes.fused(*pieces, kicks, **numbers)
         return
     noise = eta = _noise(kind, thetas, generator, scratch) if hot else None
     if last is not None:
         torch._foreach_add_(last, noise)
         eta, noise_std = last, noise_std / 2
+    if hot and masked:
+        _mask(eta, grads)
     if fuse:
-        torch._foreach_mul_(eta, noise_std)
+        schemes.scale(eta, noise_std)
         schemes.fused(*tensors, eta, **numbers)
     else:
         form = schemes.single_tensor if group["foreach"] is False else schemes.multi_tensor
         form(scheme, *tensors, eta, noise_std=noise_std, **numbers)
     if last is not None:
         torch._foreach_copy_(last, noise)
+
+
+def _mask(noise: list[Tensor], grads: list[Tensor]) -> None:
+    """Take the noise away where the gradient is 0."""
+    for eta, grad in zip(noise, grads, strict=True):
+        eta.mul_(grad != 0)
 
 
 def windows(lists: tuple[list[Tensor], ...], size: int) -> Iterator[tuple[list[Tensor], ...]]:
@@ -132,12 +175,12 @@ def _noise(kind, thetas, generator, scratch, std: float | None = 1.0) -> list[Te
     return [part.view_as(p) for part, p in zip(parts, thetas, strict=True)]
 
 
-def _last_noise(states, params, draw_first) -> list[Tensor]:
+def _last_noise(states, params, first, draw_first) -> list[Tensor]:
     """Return the noise of the last step; before the first one, draw it."""
-    if any("noise" not in state for state in states):
+    if first or any("noise" not in state for state in states):
         for p, state, part in zip(params, states, draw_first(), strict=True):
-            if "noise" not in state:
-                state["noise"] = torch.empty_like(p, memory_format=torch.preserve_format)
+            if first or "noise" not in state:
+                state["noise"] = torch.empty_like(state["velocity"], memory_format=torch.preserve_format)
                 _real(state["noise"]).copy_(part)
     return [_real(state["noise"]) for state in states]
 

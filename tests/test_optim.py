@@ -3,6 +3,7 @@
 import copy
 import io
 import math
+from types import SimpleNamespace
 
 import printed
 import pytest
@@ -220,7 +221,7 @@ def test_types_and_strides(dtype, foreach):
                          generator=torch.Generator().manual_seed(0))  # fmt: skip
     theta.grad = torch.ones_like(theta)
     optimizer.step()
-    assert optimizer.state[theta]["velocity"].dtype == dtype
+    assert optimizer.state[theta]["velocity"].dtype == (torch.complex64 if dtype.is_complex else torch.float32)
     values = torch.view_as_real(theta.detach())[..., 0] if dtype.is_complex else theta.detach()
     # Mean -0.5 and variance 0.5; 60,000 values: six standard errors, and the rounding of bfloat16.
     assert values.double().mean().item() == pytest.approx(-0.5, abs=6 * math.sqrt(0.5 / 60_000) + 1e-3)
@@ -233,14 +234,14 @@ def test_bad_gradients_change_nothing():
     optimizer = Langevin(params, 0.1, damping=0.3, temperature=1.0)
     run(params, optimizer, 1)
     before = copy.deepcopy([p.detach() for p in params])
-    noise = optimizer.state_dict()["noise"]["cpu"].clone()
+    noise = optimizer.state_dict()["param_groups"][0]["noise_state"]
     for bad in (math.nan, math.inf):
         set_gradients(params, 1)
         params[3].grad[0, 1, 0] = bad
         with pytest.raises(FloatingPointError, match=r"parameter 3 \(shape \(2, 3, 2\)\) has 1 values"):
             optimizer.step()
         assert all(torch.equal(a, b) for a, b in zip(params, before, strict=True))
-        assert torch.equal(optimizer.state_dict()["noise"]["cpu"], noise)
+        assert optimizer.state_dict()["param_groups"][0]["noise_state"] == noise
     unchecked = Langevin(params, 0.1, damping=0.3, check_finite=False)
     unchecked.step()
     assert not params[3].isfinite().all()
@@ -288,13 +289,16 @@ def test_options_that_a_schedule_spoils_are_caught_before_the_step():
 
 
 def test_a_generator_elsewhere_and_a_foreign_state():
-    with pytest.raises(ValueError, match="generator is on cpu, but a parameter is on meta"):
-        Langevin([nn.Parameter(torch.empty(2, device="meta"))], 0.1, damping=0.5, generator=torch.Generator())
+    generator = torch.Generator()
+    elsewhere = SimpleNamespace(device=torch.device("cuda", 1))  # stands for a generator that needs no GPU here
     params = parameters()
-    optimizer = Langevin(params, 0.1, damping=0.5, generator=torch.Generator())
-    with pytest.raises(ValueError, match="parameter is on meta"):
-        optimizer.add_param_group({"params": [nn.Parameter(torch.empty(2, device="meta"))]})
+    with pytest.raises(ValueError, match="generator is on cuda:1, but a parameter is on cpu"):
+        Langevin(params, 0.1, damping=0.5, generator=elsewhere)
+    optimizer = Langevin(params, 0.1, damping=0.5, generator=generator)
+    optimizer.source.generators = {elsewhere.device: elsewhere}
+    with pytest.raises(ValueError, match="parameter is on cpu"):
+        optimizer.add_param_group({"params": [nn.Parameter(torch.empty(2))]})
     assert len(optimizer.param_groups) == 1
     sgd = torch.optim.SGD(params, 0.1, momentum=0.9)
-    with pytest.raises(ValueError, match="is it of a Langevin"):
+    with pytest.raises(ValueError, match="no damping and no temperature: is it the state of a Langevin"):
         Langevin(params, 0.1, damping=0.5).load_state_dict(sgd.state_dict())
