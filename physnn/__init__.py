@@ -8,7 +8,15 @@ if TYPE_CHECKING:
     from physnn.layer import DynamicLinear, ExperimentalLayer, dynamic_linear
     from physnn.loss import GinzburgLandauLoss, ginzburg_landau_density, ginzburg_landau_loss
     from physnn.optim import Langevin
-    from physnn.temperature import TemperatureSchedule, Thermometer
+    from physnn.temperature import (
+        TemperatureSchedule,
+        Thermometer,
+        band,
+        cosine,
+        exponential,
+        logarithmic,
+        warm_restarts,
+    )
 
 __version__ = "0.1.0"
 
@@ -19,9 +27,14 @@ __all__ = [
     "Langevin",
     "TemperatureSchedule",
     "Thermometer",
+    "band",
+    "cosine",
     "dynamic_linear",
+    "exponential",
     "ginzburg_landau_density",
     "ginzburg_landau_loss",
+    "logarithmic",
+    "warm_restarts",
 ]
 
 _HOME = {
@@ -34,6 +47,11 @@ _HOME = {
     "Langevin": "optim",
     "TemperatureSchedule": "temperature",
     "Thermometer": "temperature",
+    "band": "temperature",
+    "cosine": "temperature",
+    "exponential": "temperature",
+    "logarithmic": "temperature",
+    "warm_restarts": "temperature",
 }
 
 

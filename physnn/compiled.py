@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from physnn.noise import byte_sum_at, draw_key
+from physnn.scheme import each
 
 DTYPES = (torch.float32, torch.float64)
 SMALL = 2**14  # A call costs as much as the update of so many values: smaller tensors are updated as one.
@@ -49,7 +50,7 @@ def _update_copies(update, flat: list[tuple[Tensor, ...]], key: Tensor, numbers:
     joined = [torch.cat([*several, several[0].new_zeros(rest)]) for several in zip(*flat, strict=True)]
     update(*(t.view(-1, WIDTH) for t in joined), key, numbers, _columns(key.device))
     for several, new in list(zip(zip(*flat, strict=True), joined, strict=True))[:-1]:
-        torch._foreach_copy_(list(several), list(new[: sum(sizes)].split(sizes)))
+        each("copy_", list(several), list(new[: sum(sizes)].split(sizes)))
     return sum(sizes)
 
 

@@ -11,8 +11,8 @@ from torch.optim import Optimizer
 
 from physnn.gradients import check_gradients
 from physnn.noise import KINDS
-from physnn.scheme import SCHEMES, scale
-from physnn.source import NoiseSource
+from physnn.scheme import SCHEMES, each
+from physnn.source import KEY, NoiseSource
 from physnn.state import WIDE, check_parameters, check_state, rescaling
 from physnn.update import batches, begin, update
 
@@ -61,13 +61,13 @@ class Langevin(Optimizer):
     :math:`\theta \leftarrow \theta + v/2`. Stable for :math:`k < 4`, with the law of ``"gjf"``. Its positions are
     those of ``"gjf"`` with lr :math:`(1-\gamma/2)\alpha`; at T = 0 those of SGD with that lr.
 
-    The velocity is a displacement per step, in equilibrium :math:`\langle v^2\rangle = \alpha T`. When a schedule changes
-    lr, what is sampled stays at T only if v changes with it: ``rescale`` multiplies v by
-    :math:`\sqrt{\alpha_\mathrm{new}/\alpha_\mathrm{old}}` before the step. With lr = 0 the clock then stands still: nothing
-    moves, and v is kept for the lr that follows. Without it v knows nothing of the schedule: a smaller lr meets
-    velocities that are too hot, a larger one too cold ones, for about :math:`1/\gamma` steps; with lr = 0 v coasts,
-    :math:`v \leftarrow (1-\gamma)v`, :math:`\theta \leftarrow \theta + v`. (SGD's buffer is multiplied by the lr of the
-    moment, a third rule, the same at constant lr.)
+    The velocity is a displacement per step: in equilibrium :math:`\langle v^2\rangle = \alpha T`. When a schedule
+    changes lr, what is sampled stays at T only if v changes with it: ``rescale`` multiplies v by
+    :math:`\sqrt{\alpha_\mathrm{new}/\alpha_\mathrm{old}}` before the step. With lr = 0 the clock then stands still:
+    nothing moves, and v is kept for the lr that follows. Without ``rescale`` v knows nothing of the schedule. For about
+    :math:`1/\gamma` steps a smaller lr meets velocities that are too hot, a larger one too cold ones. With lr = 0 v
+    coasts: :math:`v \leftarrow (1-\gamma)v`, :math:`\theta \leftarrow \theta + v`. (The buffer of SGD is multiplied by
+    the lr of the moment: a third rule, the same at constant lr.)
 
     Parameters in float16 and bfloat16 are moved in float32: velocity, noise and what the parameter's own type cannot
     hold are kept in float32 beside it, so that the sum of many small steps is not lost. The gradient is that of the
@@ -102,8 +102,8 @@ class Langevin(Optimizer):
             and True for ``"gjf"`` and ``"baoa"``.
         noise_at_zero: False: no noise on a value in a step in which its gradient is exactly 0.
 
-    ``state_dict`` holds the velocities and, in its groups, the state of the noise, so that a run resumed from it takes
-    the same path, bit for bit. For chains that start from one checkpoint and are independent, call :meth:`reseed`
+    ``state_dict`` holds the velocities and, beside one of them, the state of the noise, so that a run resumed from it
+    takes the same path, bit for bit. For chains that start from one checkpoint and are independent, call :meth:`reseed`
     after loading. Gradients are never modified. Under :func:`torch.compile` a step runs as it is, between two graphs.
 
     Raises:
@@ -143,8 +143,7 @@ class Langevin(Optimizer):
         options = {"lr": lr, "damping": damping, "temperature": temperature, "weight_decay": weight_decay}
         options |= {"maximize": maximize, "foreach": foreach, "scheme": scheme, "noise": noise, "fused": fused}
         options |= {"compiled": compiled, "rescale": rescale, "noise_at_zero": noise_at_zero}
-        # velocity_lr: of the last step, whose unit the velocities have; noise_state: filled where a state is read.
-        super().__init__(params, {**options, "velocity_lr": None, "noise_state": None})
+        super().__init__(params, {**options, "velocity_lr": None})  # the lr of the last step: the velocities' unit
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group of parameters; options it does not give are the optimizer's."""
@@ -179,23 +178,28 @@ class Langevin(Optimizer):
         for index, group in enumerate(self.param_groups):
             _check_options(group)  # a schedule may have changed them
             for i, p in enumerate(group["params"]):
+                if KEY in (state := self.state[p]):
+                    self.source.follow(p.device, state[KEY])
                 if p.grad is not None and p.requires_grad:
-                    check_state(f"parameter {i} of group {index}", p, self.state[p])
+                    check_state(f"parameter {i} of group {index}", p, state)
         moving = [p for group in self.param_groups for p in group["params"] if p.grad is not None and p.requires_grad]
         check_gradients(moving, self.check_finite)
+        if not self.source.written:
+            self._write_noise()
         if any(group["temperature"] > 0 for group in self.param_groups):
             self.source.check_seeded()
         measuring = self.thermometer is not None and self.thermometer.begin()
         for index, group in enumerate(self.param_groups):
             lr = float(group["lr"])
+            if lr == 0 and group["velocity_lr"] is None:
+                group["velocity_lr"] = 0.0
             if lr == 0 and group["rescale"]:  # the clock stands still
                 for params in batches(group):
                     begin(params, group, [self.state[p] for p in params])
                 continue
             if (factor := rescaling(group, lr)) != 1:
-                scale(
-                    [self.state[p]["velocity"] for p in group["params"] if "velocity" in self.state.get(p, {})], factor
-                )
+                velocities = [self.state[p].get("velocity") for p in group["params"]]
+                each("mul_", [v for v in velocities if v is not None], factor)
             for params in batches(group):
                 if measuring:
                     self.thermometer.before(index, params)
@@ -203,24 +207,22 @@ class Langevin(Optimizer):
                 update(params, group, states, self.source.of(params[0].device), self.scratch)
                 if measuring:
                     self.thermometer.after(index, params)
-            group["velocity_lr"] = lr
+            group["velocity_lr"] = lr or group["velocity_lr"]
         return loss
 
     def state_dict(self) -> dict[str, Any]:
-        """Return ``state`` and ``param_groups`` as every torch optimizer does; the noise's state is in every group."""
-        try:
-            for group in self.param_groups:
-                group["noise_state"] = self.source.pack()
-            return super().state_dict()
-        finally:
-            for group in self.param_groups:
-                group["noise_state"] = None
+        """Return ``state`` and ``param_groups`` as every torch optimizer does; the noise is in the former."""
+        self._write_noise()
+        return super().state_dict()
+
+    def _write_noise(self) -> None:
+        self.source.write(self.state, chain.from_iterable(group["params"] for group in self.param_groups))
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Load what ``state_dict`` returned, here or in an older version.
+        """Load what ``state_dict`` returned, here or in an older version; all of it follows the parameters' device.
 
-        The noise goes on where it was, if the state holds that of all devices in use. If not, a warning is given, and
-        the optimizer goes on with its own. States in another type or on another device follow the parameters.
+        The noise goes on where it was. Where the state holds none, or that of another kind of device, a warning is
+        given, and the optimizer goes on with its own.
 
         Raises:
             ValueError: it is not of a Langevin, or holds groups that do not match.
@@ -232,15 +234,21 @@ class Langevin(Optimizer):
         finally:
             handle.remove()
         saved = chain.from_iterable(group["params"] for group in loaded["param_groups"])
-        for key, p in zip(saved, chain.from_iterable(group["params"] for group in self.param_groups), strict=True):
+        params = list(chain.from_iterable(group["params"] for group in self.param_groups))
+        for key, p in zip(saved, params, strict=True):
             for name, value in loaded["state"].get(key, {}).items():
                 if p.dtype in WIDE and isinstance(value, Tensor):  # torch has rounded it to the parameter's type
                     self.state[p][name] = value.detach().to(p.device, WIDE[p.dtype], copy=True)
-        self.source.unpack([loaded.get("noise"), *(group["noise_state"] for group in self.param_groups)], stacklevel=2)
-        for group in self.param_groups:
-            group["noise_state"] = None
+        held = {p.device: self.state[p][KEY] for p in params if KEY in self.state[p]}
+        older = {torch.device(device): state for device, state in loaded.get("noise", {}).items()}
+        for device in self.source.generators:
+            if device in held or device in older:
+                self.source.follow(device, held.get(device, older.get(device)))
+            else:
+                self.source.warn(f"the state holds no noise for {device}", stacklevel=2)
 
     def __getstate__(self) -> dict[str, Any]:
+        self._write_noise()
         return {**super().__getstate__(), "check_finite": self.check_finite, "source": self.source}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -250,9 +258,7 @@ class Langevin(Optimizer):
         if "generators" in state:  # pickled by an older version
             noise = {str(device): generator for device, generator in state.pop("generators").items()}
             state["source"] = NoiseSource(None)
-            state["source"].__setstate__(
-                {"given": not state.pop("own_generators"), "seeded": True, "generators": noise}
-            )
+            state["source"].__setstate__({"given": not state.pop("own_generators"), "seeded": True, "states": noise})
         super().__setstate__(state)
         self.scratch, self.thermometer = {}, self.__dict__.get("thermometer")
         for group in self.param_groups:
@@ -260,7 +266,6 @@ class Langevin(Optimizer):
                 group.setdefault(name, value)
             group.setdefault("rescale", group["scheme"] != "post")
             group.setdefault("velocity_lr", float(group["lr"]))
-            group.setdefault("noise_state", None)
 
 
 def _check_options(group: dict[str, Any]) -> None:

@@ -5,6 +5,8 @@ The schemes and their laws stand in :class:`physnn.Langevin`; ``"gjf"`` is ``"po
 there are two updates only.
 """
 
+import functools
+
 import torch
 
 SCHEMES = ("post", "gjf", "baoa")
@@ -29,29 +31,45 @@ def single_tensor(scheme, params, grads, velocities, noise, *, lr, damping, nois
 def multi_tensor(scheme, params, grads, velocities, noise, *, lr, damping, noise_std, weight_decay) -> None:
     """Update all tensors of one device and type at once: the same numbers, fewer calls."""
     if weight_decay:
-        grads = torch._foreach_add(grads, params, alpha=weight_decay)
+        grads = each("add", grads, params, alpha=weight_decay)
     if scheme == "baoa":
-        torch._foreach_add_(velocities, grads, alpha=-lr)
-        torch._foreach_add_(params, velocities, alpha=0.5)
-        torch._foreach_mul_(velocities, 1 - damping)
+        each("add_", velocities, grads, alpha=-lr)
+        each("add_", params, velocities, alpha=0.5)
+        each("mul_", velocities, 1 - damping)
     else:
-        torch._foreach_mul_(velocities, 1 - damping)
-        torch._foreach_add_(velocities, grads, alpha=-lr)
+        each("mul_", velocities, 1 - damping)
+        each("add_", velocities, grads, alpha=-lr)
     if noise is not None:
-        torch._foreach_add_(velocities, noise, alpha=noise_std)
-    torch._foreach_add_(params, velocities, alpha=0.5 if scheme == "baoa" else 1)
+        each("add_", velocities, noise, alpha=noise_std)
+    each("add_", params, velocities, alpha=0.5 if scheme == "baoa" else 1)
 
 
-def scale(tensors, factor) -> None:
-    """Multiply every tensor by ``factor``."""
-    if tensors:
-        torch._foreach_mul_(tensors, factor)
+def each(name, tensors, other, **options):
+    """Call the method ``name`` of every tensor with ``other``, a number or a list: at once, where torch can."""
+    if not tensors:
+        return []
+    together = getattr(torch, f"_foreach_{name}", None)  # a private function
+    if together is not None:
+        return together(tensors, other, **options)
+    others = other if isinstance(other, list) else [other] * len(tensors)
+    return [getattr(tensor, name)(value, **options) for tensor, value in zip(tensors, others, strict=True)]
 
 
 def can_fuse(scheme, params, damping) -> bool:
-    """Tell whether torch has its fused SGD, a private function, not for momentum 0, for such contiguous tensors."""
-    known = scheme != "baoa" and damping != 1
-    return known and hasattr(torch, "_fused_sgd_") and params[0].device.type in ("cpu", "cuda")
+    """Tell whether torch's fused SGD, a private function, not for momentum 0, takes such contiguous tensors."""
+    return scheme != "baoa" and damping != 1 and _fused_works(params[0].device.type)
+
+
+@functools.cache
+def _fused_works(device_type: str) -> bool:
+    if device_type not in ("cpu", "cuda"):
+        return False
+    theta, kick, v = (torch.full((1,), value, device=device_type) for value in (1.0, 2.0, 4.0))
+    try:
+        fused([theta], [kick], [v], [torch.zeros_like(v)], lr=-1.0, damping=0.5, weight_decay=0.0)
+    except (AttributeError, TypeError, RuntimeError):  # no such function, or one that takes other arguments
+        return False
+    return theta.item() == 5.0 and v.item() == 4.0
 
 
 def fused(params, grads, velocities, kicks, *, lr, damping, weight_decay) -> None:
@@ -60,7 +78,7 @@ def fused(params, grads, velocities, kicks, *, lr, damping, weight_decay) -> Non
     SGD with momentum is b <- (1 - damping) b + g, theta <- theta - lr b. With lr = -1 and the kick minus lr times the
     gradient for g, b is the velocity. All tensors are contiguous.
     """
-    torch._foreach_add_(kicks, grads, alpha=-lr)
+    each("add_", kicks, grads, alpha=-lr)
     torch._fused_sgd_(
         params,
         kicks,

@@ -1,11 +1,13 @@
-"""Where the noise of an optimizer comes from: a generator for each device, their seeds, and their state as text."""
+"""Where the noise of an optimizer comes from: a generator for each device, their seeds, and their state."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from typing import Any
 
 import torch
 from torch import Tensor
+
+KEY = "generator"  # of the state of one parameter per device
 
 
 class NoiseSource:
@@ -22,6 +24,7 @@ class NoiseSource:
         self.given = generator is not None
         self.seeded = self.given
         self.generators = {} if generator is None else {generator.device: generator}
+        self.written: dict[torch.device, Tensor] = {}
 
     def of(self, device: torch.device) -> torch.Generator | None:
         """Return the generator of ``device``; None on the meta device, where nothing is drawn.
@@ -58,38 +61,46 @@ class NoiseSource:
             self.generators[device].manual_seed(drawn if i else seed)
         self.seeded = True
 
-    def pack(self) -> dict[str, str]:
-        """Return the state of every generator as text, which goes wherever a state_dict goes."""
-        return {str(device): _text(generator) for device, generator in self.generators.items()}
+    def write(self, state: MutableMapping[Tensor, dict[str, Any]], params: Iterable[Tensor]) -> None:
+        """Put the state of every generator beside what is kept for a parameter of its device, the first that moves.
 
-    def unpack(self, packed: Iterable[dict[str, Any] | None], stacklevel: int = 2) -> None:
-        """Set every generator to its state in one of ``packed``; warn of those that are in none, and leave them."""
-        states = {device: state for given in packed for device, state in (given or {}).items()}
+        There it goes wherever the velocities go, also where somebody takes ``optimizer.state`` apart.
+        """
+        params = list(params)
         for device, generator in self.generators.items():
-            if str(device) in states:
-                state = states[str(device)]
-                if not isinstance(state, Tensor):  # older versions saved tensors
-                    state = torch.tensor(list(bytes.fromhex(state)), dtype=torch.uint8)
-                generator.set_state(state.cpu())
-                self.seeded = True
-        missing = [str(device) for device in self.generators if str(device) not in states]
-        if missing:
-            warnings.warn(
-                f"the state holds the noise of {', '.join(states) or 'no device'}, not of {', '.join(missing)}: the run "
-                "goes on with noise of its own, and does not repeat the one that was saved",
-                UserWarning,
-                stacklevel=stacklevel + 1,
-            )
+            here = [p for p in params if p.device == device]
+            holder = next((p for p in here if p.requires_grad), here[0])
+            for p in here:
+                if p is not holder and p in state:
+                    state[p].pop(KEY, None)
+            self.written[device] = state[holder][KEY] = generator.get_state().to(device)
+
+    def follow(self, device: torch.device, given: Tensor) -> None:
+        """Go on from the state ``given``, unless it is the one that was written last."""
+        if self.written.get(device) is given:
+            return
+        self.written[device] = given
+        generator = self.of(device)
+        state = given.to("cpu", torch.uint8)  # the bytes may have been loaded in the type of a parameter
+        if generator is None or state.numel() != generator.get_state().numel():
+            self.warn(f"the state holds the noise of another kind of device than {device}", stacklevel=3)
+            return
+        generator.set_state(state)
+        self.seeded = True
+
+    def warn(self, reason: str, stacklevel: int) -> None:
+        warnings.warn(
+            f"{reason}: the run goes on with noise of its own, and does not repeat the one that was saved",
+            UserWarning,
+            stacklevel=stacklevel + 1,
+        )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"given": self.given, "seeded": self.seeded, "generators": self.pack()}
+        states = {str(device): generator.get_state() for device, generator in self.generators.items()}
+        return {"given": self.given, "seeded": self.seeded, "states": states}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.given, self.seeded, packed = state["given"], state["seeded"], state["generators"]
-        self.generators = {torch.device(device): torch.Generator(device) for device in packed}
-        self.unpack([packed])
-        self.seeded = state["seeded"]
-
-
-def _text(generator: torch.Generator) -> str:
-    return bytes(generator.get_state().tolist()).hex()
+        self.given, self.seeded, self.written = state["given"], state["seeded"], {}
+        self.generators = {torch.device(device): torch.Generator(device) for device in state["states"]}
+        for device, generator in self.generators.items():
+            generator.set_state(state["states"][str(device)])

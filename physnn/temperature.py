@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -127,28 +128,49 @@ class TemperatureSchedule:
 
     Args:
         optimizer: a :class:`Langevin`; the temperatures it has now are those that are multiplied.
-        factor: the function, at least 0; :func:`cosine`, :func:`exponential`, :func:`logarithmic`, or any other.
+        factor: the function, at least 0; :func:`cosine`, :func:`exponential`, :func:`logarithmic`,
+            :func:`warm_restarts`, or any other.
 
-    ``step`` after the optimizer's step. ``state_dict`` holds everything but the function.
+    ``step`` after the optimizer's step. ``state_dict`` holds everything but the function. To go on with a run, make
+    optimizer and schedule, and load their states in any order. A group that is added later has no temperature to
+    multiply: make a new schedule after it, or append one to ``base_temperatures``.
+
+    Together with a schedule of lr, the velocities are right where the optimizer rescales them (``rescale``); a change
+    of the temperature reaches them through friction, in about :math:`1/\\gamma` steps.
+
+    Raises:
+        ValueError: (in making it and in ``step``) the function gives what no temperature can be, or a group has no
+            temperature to multiply; (in ``load_state_dict``) the state is of another number of groups.
     """
 
     def __init__(self, optimizer: Langevin, factor: Callable[[int], float]) -> None:
         self.optimizer, self.factor = optimizer, factor
-        self.base_temperatures = [group["temperature"] for group in optimizer.param_groups]
-        self.last_epoch = -1
-        self.step()
+        self.base_temperatures = [float(group["temperature"]) for group in optimizer.param_groups]
+        self.last_epoch = 0
+        self._set()
 
     def step(self) -> None:
-        """Set the temperatures of the next step.
-
-        Raises:
-            ValueError: the function gives what no temperature can be.
-        """
-        factor = self.factor(self.last_epoch + 1)
-        if not (math.isfinite(factor) and factor >= 0):
-            raise ValueError(f"factor({self.last_epoch + 1}) must be finite and at least 0, got {factor}")
+        """Set the temperatures of the next step."""
         self.last_epoch += 1
-        for group, base in zip(self.optimizer.param_groups, self.base_temperatures, strict=True):
+        try:
+            self._set()
+        except ValueError:
+            self.last_epoch -= 1
+            raise
+
+    def _set(self) -> None:
+        groups, bases = self.optimizer.param_groups, self.base_temperatures
+        if len(groups) != len(bases):
+            raise ValueError(
+                f"group {len(bases)} has no base temperature: the optimizer has {len(groups)} groups, and had "
+                f"{len(bases)} when the schedule was made. Make a new schedule, or append one to base_temperatures"
+                if len(groups) > len(bases)
+                else f"there are {len(bases)} base temperatures, but the optimizer has {len(groups)} groups"
+            )
+        factor = self.factor(self.last_epoch)
+        if not (math.isfinite(factor) and factor >= 0):
+            raise ValueError(f"factor({self.last_epoch}) must be finite and at least 0, got {factor}")
+        for group, base in zip(groups, bases, strict=True):
             group["temperature"] = base * factor
 
     def get_last_temperature(self) -> list[float]:
@@ -160,24 +182,57 @@ class TemperatureSchedule:
         return {"last_epoch": self.last_epoch, "base_temperatures": list(self.base_temperatures)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Load what ``state_dict`` returned; the optimizer's own state_dict carries the temperatures set."""
-        self.last_epoch = state_dict["last_epoch"]
-        self.base_temperatures = list(state_dict["base_temperatures"])
+        """Load what ``state_dict`` returned, and set the temperatures of that step."""
+        bases, groups = list(state_dict["base_temperatures"]), self.optimizer.param_groups
+        if len(bases) != len(groups):
+            raise ValueError(
+                f"the state has {len(bases)} base temperatures, but the optimizer has {len(groups)} groups"
+            )
+        self.last_epoch, self.base_temperatures = state_dict["last_epoch"], bases
+        self._set()
 
 
 def cosine(steps: int) -> Callable[[int], float]:
     r"""Fall as :math:`(1 + \cos(\pi n/N))/2` from 1 to 0 in N ``steps``, and stay."""
-    return lambda n: (1 + math.cos(math.pi * min(n / steps, 1.0))) / 2
+    return partial(_cosine, steps)
 
 
 def exponential(decay: float) -> Callable[[int], float]:
     r"""Fall as :math:`c^n` with c the ``decay``."""
-    return lambda n: decay**n
+    return partial(pow, decay)
 
 
 def logarithmic() -> Callable[[int], float]:
     r"""Fall as :math:`1/\log(e + n)`: slowly enough, from a high enough start, to find the minimum (Hajek 1988)."""
-    return lambda n: 1 / math.log(math.e + n)
+    return _logarithmic
+
+
+def warm_restarts(steps: int, growth: int = 1) -> Callable[[int], float]:
+    r"""Fall as :math:`(1 + \cos(\pi n/N))/2` again and again, N being ``steps`` and then ``growth`` times the last N.
+
+    The rhythm of :class:`torch.optim.lr_scheduler.CosineAnnealingWarmRestarts` with T_0 and T_mult: with it the lr,
+    and with this the temperature, start anew in the same step (cyclical sampling, Zhang et al. 2020).
+    """
+    if steps < 1 or growth < 1:
+        raise ValueError(f"steps and growth must be at least 1, got {steps} and {growth}")
+    return partial(_warm_restarts, steps, growth)
+
+
+# Functions of the module and their partials, not lambdas, can be pickled.
+def _cosine(steps: int, n: int) -> float:
+    return (1 + math.cos(math.pi * min(n / steps, 1.0))) / 2
+
+
+def _logarithmic(n: int) -> float:
+    return 1 / math.log(math.e + n)
+
+
+def _warm_restarts(steps: int, growth: int, n: int) -> float:
+    if growth == 1:
+        return _cosine(steps, n % steps)
+    while n >= steps:
+        n, steps = n - steps, steps * growth
+    return _cosine(steps, n)
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:

@@ -48,8 +48,8 @@ def begin(params: list[Tensor], group: dict[str, Any], states: list[dict[str, An
             state["velocity"] = torch.zeros_like(p, dtype=wide(p.dtype), memory_format=torch.preserve_format)
         if p.dtype in WIDE and "remainder" not in state:
             state["remainder"] = torch.zeros_like(state["velocity"])
-        if group["scheme"] == "gjf" and group["temperature"] > 0 and group["velocity_lr"] is None:
-            state.setdefault("noise", torch.zeros_like(state["velocity"]))  # drawn when the first step is taken
+        if group["scheme"] == "gjf" and group["temperature"] > 0 and group["velocity_lr"] == 0:
+            state.setdefault("noise", torch.zeros_like(state["velocity"]))  # drawn when lr is first above 0
 
 
 def update(
@@ -74,17 +74,17 @@ def update(
     dtype = velocities[0].dtype
     grads = [_real(p.grad.resolve_conj().resolve_neg()).to(dtype) for p in params]
     if params[0].dtype not in WIDE:
-        _move(thetas, grads, velocities, params, group, states, generator, scratch)
+        _move(thetas, grads, velocities, group, states, generator, scratch)
         return
     remainders = [_real(state["remainder"]) for state in states]
     exact = [theta.to(dtype).add_(rest) for theta, rest in zip(thetas, remainders, strict=True)]
-    _move(exact, grads, velocities, params, group, states, generator, scratch)
+    _move(exact, grads, velocities, group, states, generator, scratch)
     for theta, rest, moved in zip(thetas, remainders, exact, strict=True):
         theta.copy_(moved)
         torch.sub(moved, theta, out=rest)
 
 
-def _move(thetas, grads, velocities, params, group, states, generator, scratch) -> None:
+def _move(thetas, grads, velocities, group, states, generator, scratch) -> None:
     """Draw the noise, and update real tensors in the form that applies."""
     scheme, kind, lr = group["scheme"], group["noise"], float(group["lr"])
     damping, decay = float(group["damping"]), float(group["weight_decay"])
@@ -93,8 +93,8 @@ def _move(thetas, grads, velocities, params, group, states, generator, scratch) 
     hot = noise_std > 0 and generator is not None
     last = None
     if hot and scheme == "gjf":
-        first = group["velocity_lr"] is None
-        last = _last_noise(states, params, first, lambda: _noise(kind, thetas, generator, scratch))
+        first = group["velocity_lr"] == 0
+        last = _last_noise(states, first, lambda: _noise(kind, thetas, generator, scratch))
     numbers = {
         "lr": -lr if group["maximize"] else lr,
         "damping": damping,
@@ -117,18 +117,18 @@ def _move(thetas, grads, velocities, params, group, states, generator, scratch) 
         return
     noise = eta = _noise(kind, thetas, generator, scratch) if hot else None
     if last is not None:
-        torch._foreach_add_(last, noise)
+        schemes.each("add_", last, noise)
         eta, noise_std = last, noise_std / 2
     if hot and masked:
         _mask(eta, grads)
     if fuse:
-        schemes.scale(eta, noise_std)
+        schemes.each("mul_", eta, noise_std)
         schemes.fused(*tensors, eta, **numbers)
     else:
         form = schemes.single_tensor if group["foreach"] is False else schemes.multi_tensor
         form(scheme, *tensors, eta, noise_std=noise_std, **numbers)
     if last is not None:
-        torch._foreach_copy_(last, noise)
+        schemes.each("copy_", last, noise)
 
 
 def _mask(noise: list[Tensor], grads: list[Tensor]) -> None:
@@ -175,10 +175,10 @@ def _noise(kind, thetas, generator, scratch, std: float | None = 1.0) -> list[Te
     return [part.view_as(p) for part, p in zip(parts, thetas, strict=True)]
 
 
-def _last_noise(states, params, first, draw_first) -> list[Tensor]:
+def _last_noise(states, first, draw_first) -> list[Tensor]:
     """Return the noise of the last step; before the first one, draw it."""
     if first or any("noise" not in state for state in states):
-        for p, state, part in zip(params, states, draw_first(), strict=True):
+        for state, part in zip(states, draw_first(), strict=True):
             if first or "noise" not in state:
                 state["noise"] = torch.empty_like(state["velocity"], memory_format=torch.preserve_format)
                 _real(state["noise"]).copy_(part)

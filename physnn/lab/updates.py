@@ -63,7 +63,12 @@ class Update:
     def step(self, grads: Sequence[Tensor]) -> None:
         """Move the parameters; ``grads`` may be changed."""
         if self.cosines.any():
+            last = self.rate
             self._numbers()
+            if self.scheme != "post" and self.taken:  # as physnn.Langevin does by default
+                factor = torch.where(last > 0, (self.rate / last).sqrt(), 1.0)
+                for v in self.velocities:
+                    v.mul_(_like(factor, v))
         for g, learned in zip(grads, self.learned, strict=True):
             if learned is not None:
                 g.mul_(_like(learned, g))
