@@ -63,11 +63,12 @@ class Langevin(Optimizer):
 
     The velocity is a displacement per step: in equilibrium :math:`\langle v^2\rangle = \alpha T`. When a schedule
     changes lr, what is sampled stays at T only if v changes with it: ``rescale`` multiplies v by
-    :math:`\sqrt{\alpha_\mathrm{new}/\alpha_\mathrm{old}}` before the step. With lr = 0 the clock then stands still:
-    nothing moves, and v is kept for the lr that follows. Without ``rescale`` v knows nothing of the schedule. For about
-    :math:`1/\gamma` steps a smaller lr meets velocities that are too hot, a larger one too cold ones. With lr = 0 v
-    coasts: :math:`v \leftarrow (1-\gamma)v`, :math:`\theta \leftarrow \theta + v`. (The buffer of SGD is multiplied by
-    the lr of the moment: a third rule, the same at constant lr.)
+    :math:`\sqrt{\alpha_\mathrm{new}/\alpha_\mathrm{old}}` before the step. What a sudden jump leaves is a swing of
+    :math:`\langle\theta^2\rangle` by less than :math:`\sqrt k/2` of itself, for about :math:`1/\gamma` steps. With
+    lr = 0 the clock then stands still: nothing moves, and v is kept for the lr that follows. Without ``rescale`` v
+    knows nothing of the schedule: a smaller lr meets velocities that are too hot, a larger one too cold ones. With
+    lr = 0 v then coasts: :math:`v \leftarrow (1-\gamma)v`, :math:`\theta \leftarrow \theta + v`. (The buffer of SGD is
+    multiplied by the lr of the moment: a third rule, the same at constant lr.)
 
     Parameters in float16 and bfloat16 are moved in float32: velocity, noise and what the parameter's own type cannot
     hold are kept in float32 beside it, so that the sum of many small steps is not lost. The gradient is that of the
