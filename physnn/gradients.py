@@ -3,6 +3,8 @@
 import cmath
 import math
 
+import torch
+
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
@@ -33,6 +35,7 @@ def check_gradients(params: list[Tensor], finite: bool) -> None:
 
 def _sums_are_finite(grads: list[Tensor]) -> bool:
     """Sum the gradients, several times cheaper than a look at each value: what is not finite leaves no sum finite."""
+    grads = [torch.view_as_real(g) if g.dtype is torch.complex32 else g for g in grads]  # which has no sum of its own
     elsewhere = [g for g in grads if g.device.type != "cpu"]
     if elsewhere and not math.isfinite(get_total_norm(elsewhere)):
         return False

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from physnn.tracing import has_values
+
 KEY = "generator"  # of the state of one parameter per device
 
 
@@ -35,8 +37,8 @@ class NoiseSource:
         if device not in self.generators and device.type != "meta":
             if self.given:
                 raise ValueError(f"the generator is on {next(iter(self.generators))}, but a parameter is on {device}")
-            seed = int(torch.randint(2**63 - 1, (), device="cpu"))
-            self.generators[device] = torch.Generator(device).manual_seed(seed)
+            seed = torch.randint(2**63 - 1, (), device="cpu")
+            self.generators[device] = torch.Generator(device).manual_seed(int(seed) if has_values(seed) else 0)
         return self.generators.get(device)
 
     def check_seeded(self) -> None:
