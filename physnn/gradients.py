@@ -4,7 +4,6 @@ import cmath
 import math
 
 import torch
-
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
