@@ -31,7 +31,8 @@ FORMULAS = {
 
 def pure(formula: str) -> str:
     """Return a formula without spaces, sizes of brackets, alignment, line breaks and a closing mark."""
-    formula = re.sub(r"\\(?:begin|end)\{aligned\}|\\(?:left|right|[Bb]ig+[lr]?)(?![A-Za-z])|\\q+uad|\\\\|\{\}|&", "", formula)
+    brackets, layout = r"\\(?:left|right|[Bb]ig+[lr]?)(?![A-Za-z])", r"\\(?:begin|end)\{aligned\}|\\q+uad|\\\\|\{\}|&"
+    formula = re.sub(f"{brackets}|{layout}", "", formula)
     joined = "".join(formula.split()).replace(r"}\_\text{", r"\_")  # MathJax sets no underscore inside \text
     return joined.rstrip(".,")
 

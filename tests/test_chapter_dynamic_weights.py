@@ -26,13 +26,17 @@ def scalars(*values):
 
 
 def test_eq_bracket_and_eq_two_matrices():
-    """W(x) = A + tau B gives the layer's outputs; over a batch, W minus its mean has rank one, along B."""
+    """W(x) = A + tau B, on a line through A along B that misses B, gives the outputs; W minus its mean has rank one."""
     x, weight, a, _ = case()
     beta, t = scalars(0.3, 1.7)
     tau = t * torch.sigmoid(x.mean(1))
     first, second = torch.cosh(5 * beta) * weight * a, torch.sinh(5 * beta) * weight
     matrices = first + tau[:, None, None] * second
     torch.testing.assert_close(torch.einsum("bij,bj->bi", matrices, x), dynamic_linear(x, weight, beta, t))
+    angle = nn.functional.cosine_similarity((matrices - first).flatten(1), second.flatten()[None])
+    torch.testing.assert_close(angle, torch.ones_like(angle))  # every W lies at A, along B
+    beside = first - (first * second).sum() / second.square().sum() * second
+    assert beside.norm() > 0.1 * first.norm()  # B is not on that line, which passes it at this distance
     centred = (matrices - matrices.mean(0)).flatten(1)
     singular = torch.linalg.svdvals(centred)
     assert singular[1] < 1e-12 * singular[0]
@@ -45,6 +49,49 @@ def test_equally_bright_inputs_meet_the_same_weights():
     y = x.flip(1)
     together = dynamic_linear(x, weight, beta, t) + dynamic_linear(y, weight, beta, t)
     torch.testing.assert_close(together, 2 * dynamic_linear((x + y) / 2, weight, beta, t))
+
+
+def parallel(first, second):
+    """Tell row by row whether two stacks of outputs have one direction, or opposite ones."""
+    return nn.functional.cosine_similarity(first, second).abs() > 1 - 1e-12
+
+
+def test_eq_ones():
+    """With a = 1 the gate multiplies all outputs by one number: no answer changes while that is positive."""
+    x, weight, a, _ = case()
+    ones = torch.ones_like(a)
+    for beta, t in (scalars(0.3, 1.7), scalars(-0.3, 0.9), scalars(-0.3, 1.7), scalars(-0.3, 5.0)):
+        factor = torch.cosh(5 * beta) + t * torch.sigmoid(x.mean(1, keepdim=True)) * torch.sinh(5 * beta)
+        phi = dynamic_linear(x, weight, beta, t, position=ones)
+        torch.testing.assert_close(phi, factor * (x @ weight.T))
+        known = torch.where(factor[:, 0] > 0, (x @ weight.T).argmax(1), (x @ weight.T).argmin(1))
+        assert torch.equal(phi.argmax(1), known)
+        # positive where rho sigma > -1, rho = t tanh 5 beta
+        rho = t * torch.tanh(5 * beta)
+        assert torch.equal(factor[:, 0] > 0, rho * torch.sigmoid(x.mean(1)) > -1)
+
+
+def test_with_the_index_the_gate_can_change_an_answer_and_only_where_beta_is_not_zero():
+    x, weight, _, _ = case()
+    x = x * torch.linspace(0, 9, BATCH, dtype=torch.float64)[:, None]  # of all brightnesses
+    beta, zero, t = scalars(0.3, 0.0, 6.0)
+    moving, frozen = (dynamic_linear(x, weight, beta, t, gate=gate) for gate in ("input", 0.5))
+    assert (moving.argmax(1) != frozen.argmax(1)).any()
+    assert torch.equal(dynamic_linear(x, weight, zero, t), dynamic_linear(x, weight, zero, t, gate=0.5))
+
+
+def test_what_the_index_adds_to_other_weights():
+    """At beta = 0 other weights without a do the same. At beta != 0 none do: with a = 1, phi(2x) is along phi(x)."""
+    x, weight, a, _ = case()
+    beta, zero, t = scalars(0.3, 0.0, 1.7)
+    ones = torch.ones_like(a)
+    torch.testing.assert_close(
+        dynamic_linear(x, weight, zero, t), dynamic_linear(x, weight * a, zero, t, position=ones)
+    )
+    once, twice = (dynamic_linear(c * x, weight, beta, t, position=ones) for c in (1, 2))
+    assert parallel(once, twice).all()
+    once, twice = (dynamic_linear(c * x, weight, beta, t) for c in (1, 2))
+    assert not parallel(once, twice).any()
 
 
 def test_eq_unstable():
@@ -96,11 +143,11 @@ def test_eq_column_rate():
 
 
 def test_eq_kappa():
-    """Under a scale-invariant loss only kappa = t tanh 5 beta counts, and the two gradients are parallel."""
+    """Under a scale-invariant loss only rho = t tanh 5 beta counts, and the two gradients are parallel."""
     x, weight, _, labels = case()
     beta, t, other = scalars(0.2, 1.1, 0.35)
-    kappa = t * torch.tanh(5 * beta)
-    t_other = kappa / torch.tanh(5 * other)
+    rho = t * torch.tanh(5 * beta)
+    t_other = rho / torch.tanh(5 * other)
 
     def loss(beta, t):
         return ginzburg_landau_loss(dynamic_linear(x, weight, beta, t), labels)
@@ -114,7 +161,7 @@ def test_eq_kappa():
     torch.testing.assert_close(slope, 5 * t * sech2)
 
 
-def test_two_settings_of_one_kappa_are_the_same_function_for_any_loss():
+def test_two_settings_of_one_rho_are_the_same_function_for_any_loss():
     x, weight, _, _ = case()
     beta, t, other = scalars(0.2, 1.1, 0.35)
     rescaled = weight * torch.cosh(5 * beta) / torch.cosh(5 * other)
@@ -182,8 +229,9 @@ def test_eq_boost():
     _, _, a, _ = case()
     tau = torch.tensor(0.6, dtype=torch.float64)
 
-    def boost(eta, a, tau):
-        return a * math.cosh(eta) + tau * math.sinh(eta), a * math.sinh(eta) + tau * math.cosh(eta)
+    def boost(rapidity, a, tau):
+        cosh, sinh = math.cosh(rapidity), math.sinh(rapidity)
+        return a * cosh + tau * sinh, a * sinh + tau * cosh
 
     first = boost(0.4, a, tau)
     torch.testing.assert_close(first[0] ** 2 - first[1] ** 2, a**2 - tau**2)
@@ -193,7 +241,7 @@ def test_eq_boost():
 
 
 def test_eq_frozen():
-    """For random weights the ratio of root mean squares is |kappa| |sigma - mean| |x| / |(a + kappa mean) x|.
+    """For random weights the ratio of root mean squares is |rho| |sigma - mean| |x| / |(a + rho mean) x|.
 
     2000 outputs; the squares are correlated between numerator and denominator, so their ratio's relative error is
     below sqrt(2 * 2 / 2000) = 4.5 %. False alarm at five of these: below 1e-6.
@@ -203,10 +251,10 @@ def test_eq_frozen():
     weight = torch.randn(2000, 50, dtype=torch.float64, generator=generator)
     beta, t = scalars(0.2, 1.5)
     a, mean, gate = torch.arange(50.0).double(), 0.55, torch.sigmoid(x.mean())
-    kappa = t * torch.tanh(5 * beta)
+    rho = t * torch.tanh(5 * beta)
     frozen = dynamic_linear(x, weight, beta, t, gate=mean)
     found = (dynamic_linear(x, weight, beta, t) - frozen).norm() / frozen.norm()
-    expected = kappa * (gate - mean).abs() * x.norm() / ((a + kappa * mean) * x).norm()
+    expected = rho * (gate - mean).abs() * x.norm() / ((a + rho * mean) * x).norm()
     assert found.item() == pytest.approx(expected.item(), rel=5 * 0.045)
 
 
@@ -257,27 +305,67 @@ def test_wandering_of_the_scale_in_depth(ramp, effective):
 
 
 def test_relatives():
-    """FiLM, squeeze-and-excitation and CondConv, with the freedom fixed as the chapter says, are the layer."""
+    """FiLM, a plain layer beside a squeezed one, and CondConv, with the freedom fixed as the chapter says."""
     x, weight, a, _ = case()
     beta, t = scalars(0.2, 1.1)
     c, s = torch.cosh(5 * beta), torch.sinh(5 * beta)
-    squeeze = torch.sigmoid(x.mean(1, keepdim=True))
+    first, second = weight * a * c, weight * s
+    assert a[0] == 0
+    torch.testing.assert_close(first * s, second * a * c)  # how the experts are tied, a_0 = 0 included
+    mean = x.mean(1, keepdim=True)
+    squeeze = torch.sigmoid(mean)
     film = ((a * c + t * squeeze * s) * x) @ weight.T
-    excited = (a * c * x) @ weight.T + t * s * ((squeeze * x) @ weight.T)
-    experts = torch.stack([weight * a * c, weight * s])
-    routing = torch.cat([torch.ones_like(squeeze), t * squeeze], 1)
-    mixed = torch.einsum("bk,kij,bj->bi", routing, experts, x)
-    for other in (film, excited, mixed):
+    beside = x @ first.T + t * ((squeeze * x) @ second.T)
+    plain_routing = torch.cat([torch.ones_like(squeeze), t * squeeze], 1), torch.stack([first, second])
+    sigmoid_routing = torch.sigmoid(mean @ torch.tensor([[0.0, 1.0]]).double()), torch.stack([2 * first, t * second])
+    mixed = [
+        torch.einsum("bk,kij,bj->bi", routing, experts, x) for routing, experts in (plain_routing, sigmoid_routing)
+    ]
+    for other in (film, beside, *mixed):
         torch.testing.assert_close(other, dynamic_linear(x, weight, beta, t))
+
+
+def test_the_layer_is_no_squeeze_and_excitation_of_one_channel():
+    """There the gate multiplies the whole channel, and outputs keep their direction; here it multiplies B x alone."""
+    x, weight, a, _ = case()
+    beta, t = scalars(0.2, 1.1)
+
+    def squeezed(x):  # both trained layers of the original are numbers for one channel
+        gate = torch.sigmoid(1.3 * torch.relu(0.7 * x.mean(1, keepdim=True) + 0.1) - 0.4)
+        return (gate * x) @ (weight * a).T
+
+    assert parallel(squeezed(x), squeezed(2 * x)).all()
+    assert not parallel(*(dynamic_linear(c * x, weight, beta, t) for c in (1, 2))).any()
+
+
+def curvature(grow, r):
+    """Return the Gaussian curvature of dr² ± grow(r)² ds², which is -grow''/grow for either sign."""
+    return -torch.func.grad(torch.func.grad(grow))(r) / grow(r)
+
+
+def test_the_plane_of_the_boost_is_flat_and_the_hyperboloid_is_not():
+    """In the coordinates in which boosts are shifts of s, a = r cosh s and tau = r sinh s: dr² - r² ds²."""
+    (r,) = scalars(0.8)
+    s = torch.tensor(0.3, dtype=torch.float64)
+
+    def plane(r, s):
+        return torch.stack([r * torch.cosh(s), r * torch.sinh(s)])
+
+    jacobian = torch.stack(torch.func.jacfwd(plane, (0, 1))(r, s), 1)
+    interval = torch.diag(torch.tensor([1.0, -1.0], dtype=torch.float64))
+    torch.testing.assert_close(jacobian.T @ interval @ jacobian, torch.diag(torch.stack([r * 0 + 1, -(r**2)])))
+    assert curvature(lambda r: r, r) == 0
+    assert curvature(torch.sinh, r).item() == pytest.approx(-1)  # dr² + sinh² r ds², the hyperboloid
 
 
 def test_a_boost_on_the_hyperboloid_keeps_inner_products():
     x, _, a, _ = case()
-    eta, e = 0.5, a / a.norm()
+    rapidity, e = 0.5, a / a.norm()
     u = torch.cat([(1 + x.square().sum(1, keepdim=True)).sqrt(), x], 1)
     boost = torch.eye(N + 1, dtype=torch.float64)
-    boost[0, 0], boost[0, 1:], boost[1:, 0] = math.cosh(eta), math.sinh(eta) * e, math.sinh(eta) * e
-    boost[1:, 1:] += (math.cosh(eta) - 1) * torch.outer(e, e)
+    cosh, sinh = math.cosh(rapidity), math.sinh(rapidity)
+    boost[0, 0], boost[0, 1:], boost[1:, 0] = cosh, sinh * e, sinh * e
+    boost[1:, 1:] += (cosh - 1) * torch.outer(e, e)
     metric = torch.diag(torch.tensor([-1.0] + [1.0] * N, dtype=torch.float64))
     torch.testing.assert_close(u @ boost.T @ metric @ boost @ u.T, u @ metric @ u.T)
 
