@@ -26,7 +26,7 @@ class Langevin(Optimizer):
     r"""Underdamped Langevin dynamics, discretized as in the post.
 
     .. math::
-        v &\leftarrow (1 - \gamma)\,v - \alpha\,(g + \lambda\theta) + \sqrt{2\gamma\alpha T}\;\eta \\
+        v &\leftarrow (1 - \gamma)\,v - \alpha\,(g + \lambda_w\theta) + \sqrt{2\gamma\alpha T}\;\eta \\
         \theta &\leftarrow \theta + v, \qquad \eta \sim \mathcal N(0, 1)
 
     With exact gradients of a loss L and small steps it samples :math:`\exp(-L/T)`, where that has a finite
@@ -37,14 +37,14 @@ class Langevin(Optimizer):
     is minus lr times its momentum buffer; at :math:`\gamma = 1` it is stochastic gradient Langevin dynamics,
     :math:`\theta \leftarrow \theta - \alpha g + \sqrt{2\alpha T}\,\eta`.
 
-    On :math:`L = \kappa\theta^2/2`, with :math:`k = \alpha\kappa`, :math:`\sigma^2 = 2\gamma\alpha T` and
+    On :math:`L = \lambda\theta^2/2`, with :math:`k = \alpha\lambda`, :math:`\sigma^2 = 2\gamma\alpha T` and
     :math:`\eta_n` the noise of step n, each scheme has its stationary law:
 
     ``"post"``, the update above, is symplectic Euler, and the chain of positions of Brünger, Brooks & Karplus (1984).
     Stable for :math:`k < 2(2-\gamma)`:
 
     .. math::
-        \langle\theta^2\rangle &= \frac{T/\kappa}{1 - k/(4-2\gamma)} \\
+        \langle\theta^2\rangle &= \frac{T/\lambda}{1 - k/(4-2\gamma)} \\
         \langle v^2\rangle &= \frac{4\alpha T}{2(2-\gamma) - k}, \qquad \langle\theta v\rangle = \langle v^2\rangle/2
 
     ``"gjf"`` replaces :math:`\eta_n` by :math:`(\eta_{n-1} + \eta_n)/2` and keeps :math:`\eta_n` in the state
@@ -52,7 +52,7 @@ class Langevin(Optimizer):
     :math:`k < 2(2-\gamma)`, and exact at every stable step:
 
     .. math::
-        \langle\theta^2\rangle = T/\kappa, \qquad \langle v^2\rangle = \alpha T, \qquad
+        \langle\theta^2\rangle = T/\lambda, \qquad \langle v^2\rangle = \alpha T, \qquad
         \langle\theta v\rangle = \alpha T/2
 
     ``"baoa"`` is a kick, half a drift, friction with noise, half a drift (Leimkuhler & Matthews 2015):
@@ -83,7 +83,7 @@ class Langevin(Optimizer):
         lr: :math:`\alpha`, at least 0; a number, or a tensor of one element.
         damping: :math:`\gamma`, between 0 and 2, both excluded.
         temperature: T, at least 0, in the units of the loss.
-        weight_decay: :math:`\lambda`, at least 0, added to the loss as :math:`\lambda|\theta|^2/2`.
+        weight_decay: :math:`\lambda_w`, at least 0, added to the loss as :math:`\lambda_w|\theta|^2/2`.
         generator: source of the noise; None makes one per device, seeded from torch's global generator. In several
             processes (:mod:`torch.distributed`) the noise has to be said, by a generator or by :meth:`reseed`:
             seeded alike in every process for replicas of one model (DistributedDataParallel), or they drift apart;

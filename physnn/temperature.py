@@ -16,14 +16,14 @@ class Thermometer:
     r"""Measure the kinetic and the configurational temperature of every parameter group of a :class:`Langevin`.
 
     .. math::
-        T_\mathrm{kin} = \frac{|w|^2}{\alpha\,d}, \qquad T_\mathrm{conf} = \frac{\theta\cdot\nabla L(\theta)}{d}
+        T_\mathrm{kin} = \frac{|w|^2}{\alpha P}, \qquad T_\mathrm{conf} = \frac{\theta\cdot\nabla L(\theta)}{P}
 
-    over the d values of the group that have a gradient. With the scheme ``"post"`` w is the mean velocity
+    over the P values of the group that have a gradient. With the scheme ``"post"`` w is the mean velocity
     :math:`(v_n + v_{n+1})/2`, with ``"gjf"`` and ``"baoa"`` the velocity itself: in equilibrium on a quadratic loss
     :math:`\langle T_\mathrm{kin}\rangle = T` exactly, for every stable step, and the values of w are independent and
-    normal, so that :math:`d\,T_\mathrm{kin}/T` is :math:`\chi^2` with d degrees of freedom.
+    normal, so that :math:`P\,T_\mathrm{kin}/T` is :math:`\chi^2` with P degrees of freedom.
     :math:`\langle T_\mathrm{conf}\rangle` is T with ``"gjf"`` and ``"baoa"``; with ``"post"`` and curvatures
-    :math:`\kappa` it is T times the mean of :math:`1/(1 - \alpha\kappa/(4-2\gamma))`. It is the virial theorem, with
+    :math:`\lambda` it is T times the mean of :math:`1/(1 - \alpha\lambda/(4-2\gamma))`. It is the virial theorem, with
     the gradient at the start of the step and weight decay in it; it holds where L binds every parameter, and minibatch
     noise raises both.
 
@@ -48,7 +48,7 @@ class Thermometer:
     def read(self, confidence: float = 0.99) -> list[dict[str, Any]]:
         """Return the last measurement, a dictionary for each group: empty before the first step.
 
-        ``kinetic`` and ``configurational`` are scalars on the device; ``temperature`` is the one set, ``dof`` is d,
+        ``kinetic`` and ``configurational`` are scalars on the device; ``temperature`` is the one set, ``dof`` is P,
         and ``low`` to ``high`` is where the kinetic temperature lies with probability ``confidence``.
         """
         readings = []
@@ -107,7 +107,7 @@ class Thermometer:
 
 
 def band(temperature: float, dof: int, confidence: float = 0.99) -> tuple[float, float]:
-    r"""Return the central interval of :math:`T\chi^2_d/d` that holds with probability ``confidence``."""
+    r"""Return the central interval of :math:`T\chi^2_P/P` that holds with probability ``confidence``."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, both excluded, got {confidence}")
     if dof == 0:
