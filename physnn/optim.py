@@ -242,7 +242,7 @@ class Langevin(Optimizer):
                     self.state[p][name] = value.detach().to(p.device, WIDE[p.dtype], copy=True)
         held = {p.device: self.state[p][KEY] for p in params if KEY in self.state[p]}
         older = {torch.device(device): state for device, state in loaded.get("noise", {}).items()}
-        for device in self.source.generators:
+        for device in {p.device: None for p in params if p.device in self.source.generators}:
             if device in held or device in older:
                 self.source.follow(device, held.get(device, older.get(device)))
             else:

@@ -71,6 +71,8 @@ class NoiseSource:
         params = list(params)
         for device, generator in self.generators.items():
             here = [p for p in params if p.device == device]
+            if not here:  # they have moved elsewhere since
+                continue
             holder = next((p for p in here if p.requires_grad), here[0])
             for p in here:
                 if p is not holder and p in state:
