@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks.harness import Row, compare
+from benchmarks.harness import Bench, Row
 from physnn import GinzburgLandauLoss
 
 FUSED, COMPOSED = "GinzburgLandauLoss", "GinzburgLandauLoss(fused=False)"
@@ -15,12 +15,15 @@ CASES = (
     ((1024, 10), "cross_entropy", "<= 0.7", "0.5"),
     ((128, 1, 28, 28), "mse_loss", "<= 7.5", "6"),
 )
+# Where a GPU has something to do.
+LARGE = (((65536, 100), "cross_entropy", "", ""), ((256, 3, 224, 224), "mse_loss", "", ""))
 
 
-def rows() -> Iterator[Row]:
-    for shape, against, must, aim in CASES:
-        phi = torch.randn(shape, requires_grad=True)
+def rows(bench: Bench) -> Iterator[Row]:
+    for shape, against, must, aim in (*CASES, *(LARGE if bench.gpu and not bench.quick else ())):
+        phi = torch.randn(shape, device=bench.device, requires_grad=True)
         target = torch.randint(shape[1], shape[:1]) if len(shape) == 2 else torch.rand(shape)
+        target = target.to(bench.device)
         losses = {
             against: getattr(F, against),
             FUSED: GinzburgLandauLoss(),
@@ -28,7 +31,8 @@ def rows() -> Iterator[Row]:
         }
         runs = {name: step(loss, phi, target) for name, loss in losses.items()}
         title = f"loss, {'x'.join(map(str, shape))}: "
-        yield from compare(runs, against, must={FUSED: must}, aim={FUSED: aim}, title=title)
+        wanted = {} if bench.gpu else {"must": {FUSED: must}, "aim": {FUSED: aim}}
+        yield from bench.compare(runs, against, seconds=2 if bench.gpu else 6, title=title, **wanted)
 
 
 def step(loss: Callable[[Tensor, Tensor], Tensor], phi: Tensor, target: Tensor) -> Callable[[], None]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from benchmarks.harness import Row, compare
+from benchmarks.harness import Bench, Row
 from physnn import Langevin, Thermometer
 
 MLP = [(1024, 784), (1024,), (256, 1024), (256,), (10, 256), (10,)]
@@ -32,7 +32,7 @@ AIM = {
 }
 
 
-def rows() -> Iterator[Row]:
+def rows(bench: Bench) -> Iterator[Row]:
     for size, shapes in SIZES.items():
         sgd = torch.optim.SGD(parameters(shapes), LR, momentum=1 - DAMPING, fused=True)
         options = {"damping": DAMPING, "temperature": TEMPERATURE}
@@ -41,7 +41,7 @@ def rows() -> Iterator[Row]:
             runs[name] = Langevin(parameters(shapes), LR, **options, **more).step
         seconds = 12 if size == "1.07 M" else 20
         found, absent = peers(shapes)
-        for row in compare({**runs, **found}, "fused SGD", seconds=seconds, must=MUST[size], aim=AIM[size]):
+        for row in bench.compare({**runs, **found}, "fused SGD", seconds=seconds, must=MUST[size], aim=AIM[size]):
             row.name = f"optimizer, {size}: {row.name}"
             yield row
         title = f"optimizer, {size}: "
@@ -52,21 +52,21 @@ def rows() -> Iterator[Row]:
         loop[NOISE] = flat.normal_
         must = {UNCHECKED: "<= 0.97"}
         beside = f"optimizer beside the plain loop, {size}: "
-        yield from compare(loop, "the plain loop", seconds=seconds / 2, must=must, title=beside)
+        yield from bench.compare(loop, "the plain loop", seconds=seconds / 2, must=must, title=beside)
         logged = {EXACT: runs[EXACT]}
         for name, every in ((EVERY, 1), (DEFAULT, 10)):
             optimizer = Langevin(parameters(shapes), LR, **options)
             Thermometer(optimizer, every=every)
             logged[name] = optimizer.step
         logged = {name: ten(step) for name, step in logged.items()}
-        yield from compare(
+        yield from bench.compare(
             logged, EXACT, seconds=seconds, must={DEFAULT: "<= 1.10"}, aim={DEFAULT: "1.03"}, title=title
         )
         yield from (Row(f"{title}{name}", "fused SGD", None, note=why) for name, why in absent.items())
 
 
-def parameters(shapes: list[tuple[int, ...]]) -> list[Tensor]:
-    made = [torch.randn(shape, requires_grad=True) for shape in shapes]
+def parameters(shapes: list[tuple[int, ...]], device: torch.device | str = "cpu") -> list[Tensor]:
+    made = [torch.randn(shape, device=device, requires_grad=True) for shape in shapes]
     for p in made:
         p.grad = torch.randn_like(p)
     return made

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.epoch import load
-from benchmarks.harness import Row, compare
+from benchmarks.harness import Bench, Row
 from physnn.lab.recipe import Recipe
 from physnn.lab.replicas import arrange
 from physnn.lab.stack import Stack
@@ -14,28 +14,20 @@ from physnn.lab.stack import Stack
 SHARED = {"layer": "linear", "loss": "ginzburg-landau", "optimizer": "sgd", "momentum": 0.9}
 MODELS = {"linear": [784, 10], "MLP-256": [784, 256, 10]}
 BATCH, LR = 128, 0.01
-DEVICES = (("cpu", 32, {"linear": ">= 2", "MLP-256": ">= 0.95"}), ("cuda", 64, {"linear": ">= 15"}))
+MUST = {"cpu": {"linear": ">= 2", "MLP-256": ">= 0.95"}, "cuda": {"linear": ">= 15"}}
 
 
-def rows() -> Iterator[Row]:
+def rows(bench: Bench) -> Iterator[Row]:
     images, labels, _ = load()
-    for device, count, must in (
-        ("cpu", 32, {"linear": ">= 2", "MLP-256": ">= 0.95"}),
-        ("cuda", 64, {"linear": ">= 15"}),
-    ):
-        if device == "cuda" and not torch.cuda.is_available():
-            continue
-        data = images.flatten(1).to(device), labels.to(device)
-        for name, widths in MODELS.items():
-            recipe = Recipe.read({**SHARED, "widths": widths})
-            for seeds, kind in ((list(range(count)), f"{count} seeds"), ([0] * count, f"{count} arms of one seed")):
-                runs = {
-                    "together": together(recipe, seeds, *data),
-                    "one by one": one_by_one(recipe, seeds, *data),
-                }
-                for row in compare(runs, "together", seconds=6, must={"one by one": must.get(name, "")}):
-                    row.name = f"replicas, {name}, {kind}{' on CUDA' * (device == 'cuda')}: {row.name}"
-                    yield row
+    data = images.flatten(1).to(bench.device), labels.to(bench.device)
+    count, must = (64, MUST["cuda"]) if bench.gpu else (32, MUST["cpu"])
+    for name, widths in MODELS.items():
+        recipe = Recipe.read({**SHARED, "widths": widths})
+        for seeds, kind in ((list(range(count)), f"{count} seeds"), ([0] * count, f"{count} arms of one seed")):
+            runs = {"together": together(recipe, seeds, *data), "one by one": one_by_one(recipe, seeds, *data)}
+            for row in bench.compare(runs, "together", seconds=6, must={"one by one": must.get(name, "")}):
+                row.name = f"replicas, {name}, {kind}: {row.name}"
+                yield row
 
 
 def together(recipe: Recipe, seeds: list[int], images: Tensor, labels: Tensor) -> Callable[[], None]:
@@ -48,7 +40,6 @@ def together(recipe: Recipe, seeds: list[int], images: Tensor, labels: Tensor) -
             index = torch.randint(len(images), (len(stack.order), BATCH), device=images.device)
             x = images.index_select(0, index.flatten()).float().div_(255).view(*index.shape, -1)
             stack.step(x, labels[index])
-        _wait(images.device)
 
     return run
 
@@ -70,11 +61,5 @@ def one_by_one(recipe: Recipe, seeds: list[int], images: Tensor, labels: Tensor)
             value.item()  # as fit does, to see a loss that is not finite
             value.backward()
             optimizer.step()
-        _wait(images.device)
 
     return run
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 
-from benchmarks.harness import Row
+from benchmarks.harness import Bench, Row
 
 POINTS, WORKERS = 100, 2
 FEW, SOME, BARE = 4, 20, 4  # points and runs that are timed; 100 points would take two minutes
@@ -20,7 +20,7 @@ CELLS = (
 )
 
 
-def rows() -> Iterator[Row]:
+def rows(bench: Bench) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         notebook = folder / "nothing.ipynb"

@@ -8,8 +8,12 @@ import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import physnn
+
+if TYPE_CHECKING:
+    import torch
 
 PACKAGE = Path(physnn.__file__).parent
 # An installed package carries the recorded results inside; a checkout has them at its top.
@@ -26,11 +30,14 @@ def source_digest() -> str:
 
 
 def commit() -> str:
-    """Return the commit of the checkout that the package runs from, or "" where it runs from an installation."""
+    """Return the commit of the checkout that the package runs from; "" where it is none, or there is no git."""
     if not (PACKAGE.parent / ".git").exists():
         return ""
-    git = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=PACKAGE, capture_output=True, text=True)
-    return git.stdout.strip()
+    command = ["git", "rev-parse", "--short=12", "HEAD"]
+    try:
+        return subprocess.run(command, cwd=PACKAGE, capture_output=True, text=True).stdout.strip()
+    except OSError:  # not installed
+        return ""
 
 
 def processor() -> str:
@@ -40,9 +47,13 @@ def processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def environment() -> dict[str, str]:
+def environment(device: "torch.device | str" = "cpu") -> dict[str, str]:
     """Return what a reader needs to judge a number: commit, versions, source digest, Python, device and date."""
     import torch  # takes seconds, and a sweep asks for the source digest alone
+
+    name = f"{processor()}, {torch.get_num_threads()} threads"
+    if torch.device(device).type == "cuda":
+        name = f"{torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda}, beside {name}"
 
     return {
         "commit": commit(),
@@ -50,7 +61,7 @@ def environment() -> dict[str, str]:
         "source": source_digest(),
         "torch": torch.__version__,
         "python": platform.python_version(),
-        "device": f"{processor()}, {torch.get_num_threads()} threads",
+        "device": name,
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
     }
 

@@ -10,6 +10,7 @@ import math
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 import warnings
@@ -22,7 +23,6 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
-from tqdm import tqdm
 
 from physnn.lab import data
 from physnn.lab.measures import EXTRAS, after_epoch, at_end
@@ -132,12 +132,12 @@ def chunks(
         ([replicas[i] for i in members], members, dataset, epochs, batch_size, test, extras, str(device))
         for members in plan
     ]
-    with tqdm(total=len(replicas) * epochs, unit="epoch", disable=None if progress is None else not progress) as bar:
+    with _bar(len(replicas) * epochs, progress) as tick:
         if workers > 1:
-            yield from _in_processes(jobs, workers, bar)
+            yield from _in_processes(jobs, workers, tick)
             return
         for job in jobs:
-            chunk = train_chunk(*job, tick=bar.update)
+            chunk = train_chunk(*job, tick=tick)
             yield chunk
             if not chunk.complete:
                 return
@@ -205,7 +205,7 @@ def train_chunk(
     return Chunk(members, [row | {"diverged": not alive[row["replica"]]} for row in rows], complete)
 
 
-def _in_processes(jobs: Sequence[tuple], workers: int, bar: tqdm) -> Iterator[Chunk]:
+def _in_processes(jobs: Sequence[tuple], workers: int, tick: Callable[[int], Any]) -> Iterator[Chunk]:
     """Train chunks in processes. Ctrl-C asks them to stop after the epoch they are in, and gives what they have."""
     spawn = multiprocessing.get_context("spawn")  # a fork of a process that has threads may deadlock
     stop, ticks = spawn.Event(), spawn.SimpleQueue()
@@ -216,7 +216,7 @@ def _in_processes(jobs: Sequence[tuple], workers: int, bar: tqdm) -> Iterator[Ch
                 try:
                     done, running = wait(running, timeout=0.2, return_when="FIRST_COMPLETED")
                     while not stop.is_set() and not ticks.empty():  # Ctrl-C may have cut one in two
-                        bar.update(ticks.get())
+                        tick(ticks.get())
                 except KeyboardInterrupt:
                     stop.set()
                     running = {job for job in running if not job.cancel()}
@@ -226,6 +226,18 @@ def _in_processes(jobs: Sequence[tuple], workers: int, bar: tqdm) -> Iterator[Ch
         finally:  # nobody may want the rest
             stop.set()
             pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _bar(total: int, progress: bool | None) -> Iterator[Callable[[int], Any]]:
+    """Give the function that moves a bar of ``total`` epochs on, if there is one."""
+    if not (sys.stderr.isatty() if progress is None else progress):
+        yield lambda count: None
+        return
+    from tqdm import tqdm  # a bare machine trains without
+
+    with tqdm(total=total, unit="epoch") as bar:
+        yield bar.update
 
 
 def _begin(stop: Any, ticks: Any) -> None:
