@@ -27,6 +27,13 @@ def pytest_collection_modifyitems(items):
             item.add_marker("site")
 
 
+def pytest_ignore_collect(collection_path, config):
+    """For `-m cuda` read only the files that have such tests: a bare machine cannot import the others."""
+    if config.option.markexpr == "cuda" and collection_path.suffix == ".py":
+        return True if not collection_path.name.startswith(("test_cuda", "test_devices")) else None
+    return None
+
+
 @pytest.fixture(scope="session")
 def book() -> Path:
     """Return the folder of the finished book."""

@@ -1,4 +1,4 @@
-"""The core on every device at hand: a GPU, where there is one, gives the numbers of the CPU."""
+"""The core on every device: a GPU gives the numbers of the CPU (more of it in core/test_cuda_*.py)."""
 
 import copy
 
@@ -8,11 +8,9 @@ import torch.nn.functional as F
 
 from physnn import DynamicLinear, GinzburgLandauLoss, Langevin, Thermometer
 from physnn.loss import BOUNDARIES
+from tests.gpu import DEVICE, MARKS
 
-GPU = pytest.param(
-    "cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU on this machine")
-)
-devices = pytest.mark.parametrize("device", ["cpu", GPU])
+devices = pytest.mark.parametrize("device", ["cpu", pytest.param(DEVICE, marks=MARKS, id="gpu")])
 
 
 def normal(*shape, seed=0):
