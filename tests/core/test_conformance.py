@@ -1,0 +1,483 @@
+"""What PyTorch's own tests ask of an optimizer, asked of Langevin in every setting."""
+
+import copy
+import io
+import pickle
+import re
+
+import pytest
+import torch
+from infos import OPTIMIZERS, WRONG
+from torch import nn
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+from physnn import Langevin
+
+
+def inputs_of(info):
+    return info.optim_inputs_func(device="cpu")
+
+
+CASES = [
+    pytest.param(info, given.kwargs, id=f"{name}-{given.desc}")
+    for name, info in OPTIMIZERS.items()
+    for given in inputs_of(info)
+]
+every_case = pytest.mark.parametrize(("info", "options"), CASES)
+every_setting = pytest.mark.parametrize("info", OPTIMIZERS.values(), ids=OPTIMIZERS)
+
+
+def noise(seed=5):
+    return torch.Generator().manual_seed(seed)
+
+
+def tensors(*shapes, dtype=torch.float32, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return [nn.Parameter(torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)) for shape in shapes]
+
+
+def model(seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 3))
+
+
+def make(info, options, params):
+    return info.optim_cls(params, **options, generator=noise())
+
+
+def hot(info):
+    return inputs_of(info)[1].kwargs
+
+
+def give_gradients(params, step=0):
+    """A gradient that depends on where the parameter is, and on the step."""
+    for i, p in enumerate(params):
+        p.grad = (p.detach() + 0.1 * i).sin() + 0.01 * step
+
+
+def run(params, optimizer, steps, start=0):
+    for step in range(start, start + steps):
+        give_gradients(params, step)
+        optimizer.step()
+    return [p.detach().clone() for p in params]
+
+
+def assert_same(first, second, **tolerance):
+    torch.testing.assert_close(first, second, **({"rtol": 0, "atol": 0} | tolerance))
+
+
+SHAPES = [(4, 3), (3,), (), (2, 0), (130, 20)]
+
+
+# State.
+
+
+@every_case
+def test_a_saved_state_resumes_bit_for_bit(info, options):
+    params = tensors(*SHAPES)
+    optimizer = make(info, options, params)
+    middle = run(params, optimizer, 2)
+    file = io.BytesIO()
+    torch.save(optimizer.state_dict(), file)
+    file.seek(0)
+    end = run(params, optimizer, 2, start=2)
+    again = [nn.Parameter(value) for value in middle]
+    other = info.optim_cls(again, **options)
+    other.load_state_dict(torch.load(file, weights_only=True))
+    assert_same(run(again, other, 2, start=2), end)
+
+
+@every_setting
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda both: pickle.loads(pickle.dumps(both))], ids=["copy", "pickle"])
+def test_a_copy_goes_on_alike_and_apart(info, copied):
+    params = tensors(*SHAPES)
+    optimizer = make(info, hot(info), params)
+    run(params, optimizer, 2)
+    again, other = copied((params, optimizer))
+    assert all(a is b for a, b in zip(again, other.param_groups[0]["params"], strict=True))
+    end = run(params, optimizer, 2, start=2)
+    assert_same(run(again, other, 2, start=2), end)
+
+
+@every_setting
+def test_a_state_is_state_and_groups_and_reading_it_changes_nothing(info):
+    params = tensors(*SHAPES)
+    optimizer = make(info, hot(info), params)
+    run(params, optimizer, 1)
+    expected = copy.deepcopy(optimizer.state_dict())
+    assert sorted(expected) == ["param_groups", "state"]
+    assert sorted(expected["state"]) == [0, 1, 2, 3, 4]
+    assert expected["param_groups"][0]["params"] == [0, 1, 2, 3, 4]
+    assert {"lr", "damping", "temperature", "scheme"} <= expected["param_groups"][0].keys()
+    assert_same(optimizer.state_dict()["state"], expected["state"])
+    again = tensors(*SHAPES)
+    assert_same(run(again, make(info, hot(info), again), 3), run(params, optimizer, 2, start=1) and params)
+
+
+@every_setting
+def test_a_state_of_another_model_is_refused(info):
+    optimizer = make(info, hot(info), tensors((3,), (4,)))
+    other = make(info, hot(info), tensors((3,)))
+    with pytest.raises(ValueError, match="size of optimizer's group"):
+        other.load_state_dict(optimizer.state_dict())
+    other.add_param_group({"params": tensors((4,))})
+    with pytest.raises(ValueError, match="different number of parameter groups"):
+        other.load_state_dict(optimizer.state_dict())
+
+
+@every_setting
+def test_states_without_the_options_of_later_versions_load(info):
+    params = tensors((5,))
+    optimizer = make(info, hot(info), params)
+    run(params, optimizer, 1)
+    state = optimizer.state_dict()
+    for name in info.not_og_supported_flags:
+        del state["param_groups"][0][name]
+    other = Langevin(params, 0.1, damping=0.3)
+    other.load_state_dict(state)
+    default = Langevin(params, 0.1, damping=0.3).param_groups[0]
+    assert {n: other.param_groups[0][n] for n in info.not_og_supported_flags} == {
+        n: default[n] for n in info.not_og_supported_flags
+    }
+    run(params, other, 1)
+
+
+@every_setting
+def test_a_state_in_another_type_follows_the_parameters(info):
+    params = tensors((5,), (2, 3), dtype=torch.float64)
+    optimizer = make(info, hot(info), params)
+    run(params, optimizer, 2)
+    narrow = [nn.Parameter(p.detach().float()) for p in params]
+    other = make(info, hot(info), narrow)
+    other.load_state_dict(optimizer.state_dict())
+    assert other.state[narrow[0]]["velocity"].dtype == torch.float32
+    assert_same(run(narrow, other, 1), [p.float() for p in run(params, optimizer, 1)], rtol=0, atol=2.0)
+
+
+@every_setting
+def test_hooks_of_states_run_and_may_replace_them(info):
+    params = tensors((5,))
+    optimizer = make(info, hot(info), params)
+    run(params, optimizer, 1)
+    called = []
+    optimizer.register_state_dict_pre_hook(lambda optimizer: called.append("before saving"))
+    optimizer.register_state_dict_post_hook(lambda optimizer, state: {**state, "note": "kept"})
+    state = optimizer.state_dict()
+    assert called == ["before saving"] and state["note"] == "kept"
+
+    def prepare(optimizer, state):
+        called.append("before loading")
+        return {name: value for name, value in state.items() if name != "note"}
+
+    optimizer.register_load_state_dict_pre_hook(prepare)
+    optimizer.register_load_state_dict_post_hook(lambda optimizer: called.append("after loading"))
+    optimizer.load_state_dict(state)
+    assert called == ["before saving", "before loading", "after loading"]
+
+
+# Parameters and groups.
+
+
+@every_setting
+def test_groups_have_options_of_their_own(info):
+    first, second, third = (tensors((5,), seed=seed) for seed in range(3))
+    groups = [{"params": first}, {"params": second, "lr": 0.02, "temperature": 0.0}, {"params": third, "damping": 0.9}]
+    optimizer = make(info, hot(info), groups)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.02, 0.1]
+    assert [group["damping"] for group in optimizer.param_groups] == [0.3, 0.3, 0.9]
+    run([*first, *second, *third], optimizer, 2)
+    alone = tensors((5,), seed=1)
+    run_alone = make(info, {**hot(info), "lr": 0.02, "temperature": 0.0}, alone)
+    for step in range(2):
+        alone[0].grad = (alone[0].detach() + 0.1).sin() + 0.01 * step
+        run_alone.step()
+    assert_same(second, alone)
+
+
+@every_setting
+def test_a_group_added_later_moves_too(info):
+    first, second = tensors((5,)), tensors((2, 3))
+    optimizer = make(info, hot(info), first)
+    run(first, optimizer, 1)
+    optimizer.add_param_group({"params": second, "lr": 0.05})
+    before = [p.detach().clone() for p in second]
+    run([*first, *second], optimizer, 2)
+    assert not torch.equal(second[0], before[0])
+    assert optimizer.param_groups[1]["damping"] == 0.3
+    state = optimizer.state_dict()
+    optimizer.load_state_dict(state)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.05]
+
+
+def test_parameters_that_no_optimizer_takes():
+    (p,) = tensors((3,))
+    for params, error in (
+        ([], ValueError),
+        ([{"params": {p}}], TypeError),
+        (p, TypeError),
+        ([1.0], TypeError),
+        ([p * 2], ValueError),
+        ([{"params": [p]}, {"params": [p]}], ValueError),
+    ):
+        with pytest.raises(error):
+            Langevin(params, 0.1, damping=0.3)
+    with pytest.warns(UserWarning, match="duplicate parameters"):
+        Langevin([p, p], 0.1, damping=0.3)
+
+
+@every_setting
+def test_named_parameters_keep_their_names(info):
+    network = model()
+    optimizer = make(info, hot(info), network.named_parameters())
+    names = [name for name, _ in network.named_parameters()]
+    assert optimizer.param_groups[0]["param_names"] == names
+    run(list(network.parameters()), optimizer, 1)
+    assert optimizer.state_dict()["param_groups"][0]["param_names"] == names
+
+
+@every_setting
+def test_wrong_options_are_refused_by_name(info):
+    assert len(WRONG) == len(info.optim_error_inputs_func(device="cpu"))
+    for case in info.optim_error_inputs_func(device="cpu"):
+        with pytest.raises(case.error_type, match=re.escape(case.error_regex)):
+            make(info, case.optimizer_error_input.kwargs, tensors((3,)))
+
+
+@every_case
+def test_parameters_without_a_gradient_are_left_alone(info, options):
+    params = tensors((5,), (2, 3), (4,))
+    params[2].requires_grad_(False)
+    optimizer = make(info, options, params)
+    before = [p.detach().clone() for p in params]
+    params[0].grad = torch.ones(5)
+    optimizer.step()
+    assert not torch.equal(params[0], before[0])
+    assert_same(params[1:], before[1:])
+    assert set(optimizer.state) == {params[0]}
+
+
+@every_case
+def test_only_the_values_of_parameters_change(info, options):
+    params = tensors(*SHAPES)
+    optimizer = make(info, options, params)
+    give_gradients(params)
+    kept = [(p, p.grad, p.grad.clone(), p.data_ptr(), p._version) for p in params]
+    optimizer.step()
+    for p, grad, value, pointer, version in kept:
+        assert p.grad is grad and torch.equal(grad, value)
+        assert p.data_ptr() == pointer and p.requires_grad and p.is_leaf
+        assert p._version > version or p.numel() == 0, "a graph that saved the parameter would not notice"
+
+
+@every_case
+def test_memory_layouts_make_no_difference(info, options):
+    """Transposed, strided and channels-last parameters and gradients move as contiguous ones do: at T = 0 and beyond."""
+    values = [torch.randn(shape, generator=noise(i)) for i, shape in enumerate([(4, 3), (6, 2), (2, 3, 4, 5)])]
+    odd = [
+        nn.Parameter(values[0].T.contiguous().T),
+        nn.Parameter(torch.stack([values[1], values[1]], -1)[..., 0]),
+        nn.Parameter(values[2].to(memory_format=torch.channels_last)),
+    ]
+    plain = [nn.Parameter(value.clone()) for value in values]
+    ends = []
+    for params in (odd, plain):
+        optimizer = make(info, options, params)
+        for _ in range(3):
+            for p in params:
+                p.grad = p.detach().sin()
+                if params is odd:
+                    p.grad = p.grad.mT.contiguous().mT
+            optimizer.step()
+        ends.append([p.detach().contiguous() for p in params])
+    if options["temperature"] == 0 or not options.get("noise") == "byte-sum":
+        assert_same(*ends, rtol=1e-5, atol=1e-6)
+    assert all(torch.isfinite(end).all() for end in ends[0])
+
+
+@every_case
+def test_complex_parameters_are_pairs_of_real_ones(info, options):
+    numbers = tensors((3, 2), (5,), dtype=torch.complex64)
+    with torch.no_grad():
+        for p in numbers:
+            p.imag.fill_(0.5)
+    pairs = [nn.Parameter(torch.view_as_real(p.detach()).clone()) for p in numbers]
+    optimizer, other = make(info, options, numbers), make(info, options, pairs)
+    for step in range(3):
+        for p, pair in zip(numbers, pairs, strict=True):
+            p.grad = p.detach().sin() + step
+            pair.grad = torch.view_as_real(p.grad).clone()
+        optimizer.step()
+        other.step()
+    assert_same([torch.view_as_real(p.detach()) for p in numbers], [p.detach() for p in pairs], rtol=1e-5, atol=1e-6)
+
+
+@every_case
+def test_types_mix_in_one_group(info, options):
+    types = [torch.float64, torch.float32, torch.bfloat16, torch.float16, torch.complex64]
+    params = [p for dtype in types for p in tensors((4, 3), dtype=dtype)]
+    optimizer = make(info, options, params)
+    before = [p.detach().clone() for p in params]
+    run(params, optimizer, 2)
+    for p, old, dtype in zip(params, before, types, strict=True):
+        assert p.dtype == dtype and torch.isfinite(p).all() and not torch.equal(p, old)
+
+
+# Steps.
+
+
+@every_case
+def test_every_form_takes_the_steps_of_the_readable_one(info, options):
+    readable = {**options, "foreach": False, "fused": None, "compiled": False}
+    ends = []
+    for chosen in (options, readable):
+        params = tensors(*SHAPES)
+        ends.append(run(params, make(info, chosen, params), 4))
+    assert_same(*ends, rtol=1e-5, atol=1e-6)
+
+
+@every_case
+def test_maximizing_is_minimizing_the_negative(info, options):
+    ends = []
+    for sign, maximize in ((1, False), (-1, True)):
+        params = tensors(*SHAPES)
+        # Decay is of the loss, and so climbs with it.
+        optimizer = make(info, {**options, "maximize": maximize, "weight_decay": 0.0}, params)
+        for _ in range(3):
+            for p in params:
+                p.grad = sign * p.detach().sin()
+            optimizer.step()
+        ends.append(params)
+    assert_same(*ends, rtol=1e-6, atol=1e-7)
+
+
+@every_case
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+def test_a_tensor_of_one_element_is_a_number(info, options, shape):
+    ends = []
+    for convert in (float, lambda number: torch.full(shape, number, dtype=torch.float64)):
+        params = tensors(*SHAPES)
+        ends.append(run(params, make(info, {**options, "lr": convert(0.1)}, params), 3))
+    assert_same(*ends)
+
+
+@every_setting
+def test_closures_are_called_with_gradients_on(info):
+    network, x = model(), torch.ones(2, 4)
+    optimizer = make(info, hot(info), network.parameters())
+    calls = []
+
+    def closure():
+        calls.append(torch.is_grad_enabled())
+        optimizer.zero_grad()
+        loss = network(x).square().sum()
+        loss.backward()
+        return loss
+
+    with torch.no_grad():
+        loss = optimizer.step(closure)
+    assert calls == [True] and torch.is_tensor(loss) and loss.requires_grad
+    assert optimizer.step() is None
+
+
+@every_setting
+def test_gradients_are_zeroed_or_dropped(info):
+    params = tensors((3,), (2,))
+    optimizer = make(info, hot(info), params)
+    give_gradients(params)
+    optimizer.zero_grad(set_to_none=False)
+    assert all(torch.equal(p.grad, torch.zeros_like(p)) for p in params)
+    optimizer.zero_grad()
+    assert all(p.grad is None for p in params)
+
+
+@every_setting
+def test_hooks_run_before_and_after_a_step(info):
+    params = tensors((3,))
+    optimizer = make(info, hot(info), params)
+    seen = []
+    before = optimizer.register_step_pre_hook(lambda optimizer, args, kwargs: seen.append(params[0].detach().clone()))
+    after = optimizer.register_step_post_hook(lambda optimizer, args, kwargs: seen.append(params[0].detach().clone()))
+    anywhere = register_optimizer_step_post_hook(lambda optimizer, *rest: seen.append("anywhere"))
+    start = params[0].detach().clone()
+    end = run(params, optimizer, 1)[0]
+    for handle in (before, after, anywhere):
+        handle.remove()
+    assert torch.equal(seen[0], start) and torch.equal(seen[1], end) and seen[2:] == ["anywhere"]
+    run(params, optimizer, 1)
+    assert len(seen) == 3
+
+
+def test_a_step_is_named_in_a_profile():
+    params = tensors((3,))
+    optimizer = Langevin(params, 0.1, damping=0.3)
+    with torch.profiler.profile() as profile:
+        run(params, optimizer, 1)
+        optimizer.zero_grad()
+    names = {event.key for event in profile.key_averages()}
+    assert {"Optimizer.step#Langevin.step", "Optimizer.zero_grad#Langevin.zero_grad"} <= names
+
+
+@every_setting
+def test_options_stand_in_the_text(info):
+    text = repr(make(info, hot(info), tensors((3,))))
+    assert text.startswith("Langevin (") and "damping: 0.3" in text and "lr: 0.1" in text and "scheme: " in text
+
+
+@every_setting
+def test_one_optimizer_in_each_gradient_hook(info):
+    """The update in the backward pass: an optimizer a parameter, stepped as soon as its gradient is there."""
+    network = model()
+    optimizers = {p: make(info, hot(info), [p]) for p in network.parameters()}
+
+    def step_at_once(p):
+        optimizers[p].step()
+        optimizers[p].zero_grad()
+
+    for p in network.parameters():
+        p.register_post_accumulate_grad_hook(step_at_once)
+    before = [p.detach().clone() for p in network.parameters()]
+    network(torch.ones(2, 4)).square().sum().backward()
+    assert all(p.grad is None for p in network.parameters())
+    assert not any(torch.equal(p, old) for p, old in zip(network.parameters(), before, strict=True))
+
+
+@every_setting
+def test_shared_memory_stays_shared(info):
+    network = model().share_memory()
+    params = list(network.parameters())
+    run(params, make(info, hot(info), params), 1)
+    assert all(p.is_shared() for p in params)
+
+
+@every_setting
+def test_a_gradient_scaler_skips_what_overflowed(info):
+    params = tensors((3,))
+    optimizer = make(info, hot(info), params)
+    scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    for factor, moves in ((torch.inf, False), (1.0, True)):
+        before = params[0].detach().clone()
+        optimizer.zero_grad()
+        scaler.scale(params[0].square().sum() * factor).backward()
+        scaler.unscale_(optimizer)
+        scaler.step(optimizer)
+        scaler.update()
+        assert torch.equal(params[0], before) is not moves
+    assert scaler.get_scale() == 4.0
+
+
+@every_case
+def test_it_goes_the_right_way(info, options):
+    """30 steps on a convex loss, or up a concave one, at a temperature that cannot hide it."""
+    sign = -1 if options.get("maximize") else 1
+    params = tensors((10, 5), (5,))
+    optimizer = make(info, {**options, "temperature": min(options["temperature"], 1e-4), "weight_decay": 0.0}, params)
+
+    def loss():
+        return sign * sum(p.square().sum() for p in params)
+
+    start = loss().item()
+    for _ in range(30):
+        optimizer.zero_grad()
+        loss().backward()
+        optimizer.step()
+    assert sign * loss().item() < 0.2 * sign * start
