@@ -112,7 +112,7 @@ OPTIMIZERS = {name: _optimizer_info(setting) for name, setting in SETTINGS.items
 
 
 def _field(*shape, device="cpu", dtype=torch.float64, requires_grad=False, seed=0):
-    values = torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    values = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
     return values.to(device, dtype).requires_grad_(requires_grad)
 
 
