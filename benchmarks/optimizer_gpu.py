@@ -7,6 +7,7 @@ step's noise of the scheme "gjf", read and written; and 1 for the look at the gr
 """
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 
 import torch
@@ -14,6 +15,7 @@ import torch
 from benchmarks.harness import Bench, Row
 from benchmarks.optimizer import DAMPING, LR, MLP, SIZES, TEMPERATURE, parameters, plain_loop, ten
 from physnn import Langevin, Thermometer
+from physnn.compiled import _kernel
 
 LARGE = [(5000, 5000)] * 10
 ROOM = 16 * 2**30  # bytes that the large size wants, with what it is held against
@@ -47,7 +49,7 @@ def beside_sgd(bench: Bench, size: str, shapes: list, variants, *, seconds: floa
         return parameters(shapes, bench.device)
 
     runs = {"fused SGD": torch.optim.SGD(fresh(), LR, momentum=1 - DAMPING, fused=True).step}
-    words = {}
+    words, uncompiled = {}, set()
     if alone:
         flat, other = torch.empty(2, sum(map(math.prod, shapes)), device=bench.device)
         kinds = (plain_loop(fresh()), flat.normal_, lambda: other.copy_(flat))
@@ -58,12 +60,22 @@ def beside_sgd(bench: Bench, size: str, shapes: list, variants, *, seconds: floa
         name = f"Langevin({given})" if given else "Langevin"
         runs[name] = Langevin(fresh(), LR, **OPTIONS, **options).step
         words[name] = words_of(**options)
+        if options.get("compiled") and not has_kernel(bench, options.get("scheme", "post")):
+            uncompiled.add(name)
     made = bench.compare(runs, "fused SGD", seconds=seconds)
     for row in made:
         row.bytes = words[row.name] / SGD
         row.aim = "1.15 by bytes" if row.name.startswith("Langevin") and size != "1.07 M" else ""
+        if row.name in uncompiled:
+            row.note = "there is no kernel: it ran uncompiled"
         row.name = f"optimizer, {size}: {row.name}"
     return made
+
+
+def has_kernel(bench: Bench, scheme: str) -> bool:
+    """Compile the kernel, if it is not there yet; the optimizer warns once if that fails, and its row says so."""
+    with warnings.catch_warnings(action="ignore"):
+        return _kernel(scheme, torch.float32, bench.device) is not None
 
 
 def words_of(

@@ -264,6 +264,20 @@ def test_a_gradient_that_is_not_finite_is_named():
     assert all(torch.equal(p, start) for p, start in zip(params, before, strict=True))
 
 
+@pytest.mark.parametrize("temperature", [0.0, TEMPERATURE])
+def test_made_before_the_model_moved(temperature):
+    """To a GPU a model moves in place, and the optimizer goes with it, as torch.optim.SGD does."""
+    torch.manual_seed(0)
+    model = torch.nn.Linear(4, 3)
+    optimizer = Langevin(model.parameters(), LR, damping=DAMPING, temperature=temperature)
+    model.to(DEVICE)
+    walk(list(model.parameters()), optimizer, 2)
+    state = optimizer.state_dict()
+    other = Langevin(model.parameters(), LR, damping=DAMPING, temperature=temperature)
+    other.load_state_dict(state)
+    assert all(optimizer.state[p]["velocity"].device == p.device == DEVICE for p in model.parameters())
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_thermometer(scheme, dtype):
