@@ -182,7 +182,7 @@ class Langevin(Optimizer):
                 if KEY in (state := self.state[p]):
                     self.source.follow(p.device, state[KEY])
                 if p.grad is not None and p.requires_grad:
-                    check_state(f"parameter {i} of group {index}", p, state)
+                    check_state(i, index, p, state)
         moving = [p for group in self.param_groups for p in group["params"] if p.grad is not None and p.requires_grad]
         check_gradients(moving, self.check_finite)
         if not self.source.written:

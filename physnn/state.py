@@ -40,38 +40,37 @@ def check_parameters(params: Iterable[Tensor]) -> None:
             )
 
 
-def check_state(where: str, p: Tensor, state: dict[str, Any]) -> None:
-    """Raise if the gradient or what is kept for the parameter ``p`` does not fit it.
+def check_state(i: int, group: int, p: Tensor, state: dict[str, Any]) -> None:
+    """Raise if the gradient or what is kept for ``p``, parameter i of a group, does not fit it.
 
     Raises:
         RuntimeError: shape, type, device or layout differ.
     """
-    grad = p.grad
-    if grad.shape != p.shape or grad.device != p.device or grad.is_complex() != p.is_complex():
+    grad, shape, device = p.grad, p.shape, p.device
+    if grad.shape != shape or grad.device != device or grad.is_complex() != p.is_complex():
         raise RuntimeError(
-            f"the gradient of {where} is {_describe(grad)}, but the parameter is {_describe(p)}: its data were "
+            f"the gradient of parameter {i} of group {group} is {_describe(grad)}, but the parameter is {_describe(p)}: its data were "
             "replaced after the backward pass. Compute the gradient again"
         )
-    if not state:
-        return
     dtype = wide(p.dtype)
     for name in KEPT:
         kept = state.get(name)
         if kept is None:
             continue
-        if kept.shape != p.shape or kept.dtype is not dtype or kept.device != p.device or kept.layout is not p.layout:
+        fits = kept.shape == shape and kept.device == device and kept.layout is torch.strided
+        if not fits or kept.dtype is not dtype:
             advice = (
                 "the state is of another model, or the parameter was replaced: load a state that fits, or make the "
                 "optimizer anew"
             )
-            if kept.shape == p.shape:
+            if kept.shape == shape:
                 advice = (
                     "the parameter was converted or moved after a step: "
                     "optimizer.load_state_dict(optimizer.state_dict()) makes the state follow it"
                 )
             raise RuntimeError(
-                f"the {name} kept for {where} is {_describe(kept)}, but the parameter is {_describe(p)} and needs "
-                f"{dtype}; nothing was updated: {advice}"
+                f"the {name} kept for parameter {i} of group {group} is {_describe(kept)}, but the parameter is "
+                f"{_describe(p)} and needs {dtype}; nothing was updated: {advice}"
             )
         if not kept.is_contiguous() and kept.stride() != p.stride():
             state[name] = kept.contiguous()  # what shares memory within itself cannot be written to

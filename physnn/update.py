@@ -72,7 +72,7 @@ def update(
     thetas = [_real(p) for p in params]
     velocities = [_real(state["velocity"]) for state in states]
     dtype = velocities[0].dtype
-    grads = [_real(p.grad.resolve_conj().resolve_neg()).to(dtype) for p in params]
+    grads = [_gradient(p.grad, dtype) for p in params]
     if params[0].dtype not in WIDE:
         _move(thetas, grads, velocities, group, states, generator, scratch)
         return
@@ -183,6 +183,14 @@ def _last_noise(states, first, draw_first) -> list[Tensor]:
                 state["noise"] = torch.empty_like(state["velocity"], memory_format=torch.preserve_format)
                 _real(state["noise"]).copy_(part)
     return [_real(state["noise"]) for state in states]
+
+
+def _gradient(grad: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return a gradient as real numbers of type ``dtype``, in memory as they are."""
+    if grad.is_conj() or grad.is_neg():
+        grad = grad.resolve_conj().resolve_neg()
+    grad = _real(grad)
+    return grad if grad.dtype is dtype else grad.to(dtype)
 
 
 def _real(tensor: Tensor) -> Tensor:
