@@ -1,6 +1,10 @@
-"""The optimizer's update as one compiled kernel: noise, velocity and parameter in a single pass over memory."""
+"""The optimizer's update as one compiled kernel: noise, velocity and parameter in a single pass over memory.
+
+On a GPU it is that of :mod:`physnn.triton_kernel`; here are the choice between them, and the one of the processor.
+"""
 
 import functools
+import importlib
 import warnings
 from collections.abc import Callable
 
@@ -27,11 +31,14 @@ def compiled_update(
     update = _kernel(scheme, params[0].dtype, params[0].device)
     if update is None:
         return False
+    device, dtype = params[0].device, params[0].dtype
+    key, numbers = draw_key(generator), [1 - damping, lr, noise_std, weight_decay]
+    if device.type == "cuda":
+        update(scheme, params, velocities, last, grads, key, numbers)
+        return True
+    numbers = torch.tensor(numbers, dtype=dtype)
     lists = [tensors for tensors in (params, velocities, last, grads) if tensors is not None]
     flat = list(zip(*([t.detach().view(-1) for t in tensors] for tensors in lists), strict=True))
-    device, dtype = params[0].device, params[0].dtype
-    key = draw_key(generator)
-    numbers = torch.tensor([1 - damping, lr, noise_std, weight_decay], dtype=dtype, device=device)
     small = sum(p.numel() <= SMALL for p in params)
     start = _update_copies(update, flat[:small], key, numbers) if small else 0
     for tensors in flat[small:]:
@@ -120,8 +127,13 @@ def _kernel(scheme: str, dtype: torch.dtype, device: torch.device) -> Callable[.
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the compiler's own, which would fail it where warnings are errors
-            update = _compile(UPDATES[scheme])
-            update(*rows, key, torch.zeros(4, dtype=dtype, device=device), _columns(device))
+            if device.type == "cuda":
+                update = importlib.import_module("physnn.triton_kernel").launch
+                theta, v, *last, g = ([row] for row in rows)
+                update(scheme, theta, v, *(last or [None]), g, key, [0.0] * 4)
+            else:
+                update = _compile(UPDATES[scheme])
+                update(*rows, key, torch.zeros(4, dtype=dtype, device=device), _columns(device))
     except Exception as error:  # a compiler fails in many ways, and none of them should end a run
         cause = getattr(error, "inner_exception", error)  # "backend='inductor' raised" tells nothing
         reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0]

@@ -18,7 +18,7 @@ def draw(kind: str, sizes: list[int], generator: torch.Generator, out: Tensor, s
 
     ``"normal"``: :math:`\mathcal N(0, 1)`, one call of ``normal_`` for all parts.
 
-    ``"two-point"``: :math:`\pm 1` with equal chances, 64 values from one random word. Mean and odd moments 0,
+    ``"two-point"``: :math:`\pm 1` with equal chances; on a CPU 64 values from one random word. Mean and odd moments 0,
     every even moment 1 (a normal's fourth is 3). Enough for weak order one, and for exact mean and covariance of any
     linear recursion; the kurtosis of what is sampled is a little too small. Milstein & Tretyakov (2004), section 2.1.
 
@@ -30,6 +30,8 @@ def draw(kind: str, sizes: list[int], generator: torch.Generator, out: Tensor, s
     total = sum(sizes)
     if kind == "normal":
         out[:total].normal_(std=std, generator=generator)
+    elif kind == "two-point" and out.device.type != "cpu":  # whose generators are quick, and looking up is slow
+        out[:total].bernoulli_(generator=generator).mul_(2 * std).sub_(std)
     elif kind == "two-point":
         words = torch.empty(room(total) // 64, dtype=torch.int64, device=out.device)
         words.random_(-(2**63), None, generator=generator)

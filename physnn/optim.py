@@ -97,8 +97,8 @@ class Langevin(Optimizer):
         fused: update velocity and parameter in one pass (``"post"`` and ``"gjf"``), where torch has the kernel and the
             tensors are contiguous; the same numbers up to rounding. None: True, unless ``foreach`` is given.
         compiled: one kernel for noise and update, for ``noise="byte-sum"`` and contiguous float32 and float64 tensors;
-            the same numbers up to rounding. It compiles once, for every shape and every schedule. Without a working
-            compiler a warning is given, once, and the update runs uncompiled.
+            the same numbers up to rounding. It compiles once, for every shape and every schedule; on a GPU it is one
+            launch for all tensors. Without a working compiler a warning is given, once, and the update runs uncompiled.
         rescale: rescale the velocities when lr has changed, above. None: False for ``"post"``, which stays as printed,
             and True for ``"gjf"`` and ``"baoa"``.
         noise_at_zero: False: no noise on a value in a step in which its gradient is exactly 0.
@@ -155,7 +155,7 @@ class Langevin(Optimizer):
         super().add_param_group(param_group)
         try:
             check_parameters(self.param_groups[-1]["params"])
-            for device in {p.device for p in self.param_groups[-1]["params"]}:
+            for device in dict.fromkeys(p.device for p in self.param_groups[-1]["params"]):  # in a fixed order
                 self.source.of(device)
         except (TypeError, ValueError):
             self.param_groups.pop()

@@ -15,12 +15,13 @@ from physnn.state import WIDE, wide
 from physnn.tracing import has_values
 
 BATCH = 2**21  # values: their noise is still in the last cache when the update reads it
+GPU_BATCH = 2**25  # values, elsewhere than on a CPU: enough to keep a GPU busy, and noise of 128 MiB
 WINDOW = 2**17  # values: in the second one, where an update can go piece by piece
 LAST = 64  # values in a window at the least: fewer than 16, and parts of 64 signs, are drawn in another way
 
 
 def batches(group: dict[str, Any]) -> Iterator[list[Tensor]]:
-    """Split a group's parameters that have a gradient into lists of one device and type, of BATCH values or one tensor.
+    """Split a group's parameters that have a gradient into lists of one device and type, none too long or of one tensor.
 
     The split decides which noise each value gets, so it is the same for every form of the update.
     """
@@ -31,9 +32,9 @@ def batches(group: dict[str, Any]) -> Iterator[list[Tensor]]:
     for params in buckets.values():
         if group["noise"] == "byte-sum":
             params.sort(key=Tensor.numel)  # as compiled_update wants them
-        batch, size = [], 0
+        batch, size, most = [], 0, BATCH if params[0].device.type == "cpu" else GPU_BATCH
         for p in params:
-            if batch and size + p.numel() > BATCH:
+            if batch and size + p.numel() > most:
                 yield batch
                 batch, size = [], 0
             batch.append(p)
@@ -144,6 +145,9 @@ def windows(lists: tuple[list[Tensor], ...], size: int) -> Iterator[tuple[list[T
     be a shorter last window belongs to the one before.
     """
     left = sum(t.numel() for t in lists[0])
+    if left <= size:
+        yield tuple([t.view(-1) for t in several] for several in lists)
+        return
     room = size if left >= size + LAST else left
     pieces = []
     for several in zip(*lists, strict=True):

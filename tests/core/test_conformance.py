@@ -88,7 +88,9 @@ def test_a_saved_state_resumes_bit_for_bit(info, options):
 
 
 @every_setting
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda both: pickle.loads(pickle.dumps(both))], ids=["copy", "pickle"])
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda both: pickle.loads(pickle.dumps(both))], ids=["copy", "pickle"]
+)
 def test_a_copy_goes_on_alike_and_apart(info, copied):
     params = tensors(*SHAPES)
     optimizer = make(info, hot(info), params)
