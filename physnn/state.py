@@ -49,8 +49,8 @@ def check_state(i: int, group: int, p: Tensor, state: dict[str, Any]) -> None:
     grad, shape, device = p.grad, p.shape, p.device
     if grad.shape != shape or grad.device != device or grad.is_complex() != p.is_complex():
         raise RuntimeError(
-            f"the gradient of parameter {i} of group {group} is {_describe(grad)}, but the parameter is {_describe(p)}: "
-            "its data were replaced after the backward pass. Compute the gradient again"
+            f"the gradient of parameter {i} of group {group} is {_describe(grad)}, but the parameter is "
+            f"{_describe(p)}: its data were replaced after the backward pass. Compute the gradient again"
         )
     dtype = wide(p.dtype)
     for name in KEPT:

@@ -21,7 +21,7 @@ LAST = 64  # values in a window at the least: fewer than 16, and parts of 64 sig
 
 
 def batches(group: dict[str, Any]) -> Iterator[list[Tensor]]:
-    """Split a group's parameters that have a gradient into lists of one device and type, none too long or of one tensor.
+    """Split a group's parameters that have a gradient into lists of one device and type, none too long.
 
     The split decides which noise each value gets, so it is the same for every form of the update.
     """
