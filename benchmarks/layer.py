@@ -32,7 +32,7 @@ def rows(bench: Bench) -> Iterator[Row]:
         "printed": step(printed.ExperimentalLayer(INPUTS, OUTPUTS, 0.1).to(bench.device), x, OUTPUTS),
     }
     must, aim = ({}, {}) if bench.gpu else ({"printed": ">= 130"}, {"printed": "150"})
-    for row in bench.compare(pair, "ExperimentalLayer", seconds=12, must=must, aim=aim):
+    for row in bench.compare(pair, "ExperimentalLayer", seconds=3 if bench.gpu else 12, must=must, aim=aim):
         row.name = "layer: the printed code"
         yield row
 
