@@ -32,21 +32,22 @@ def _noise(index, key, numbers, TYPE: tl.constexpr):
 def _update(theta_at, v_at, g_at, last_at, inside, eta, numbers, SCHEME: tl.constexpr):
     """Read, update and write where ``inside``, or everywhere if it is None."""
     theta, v, g = tl.load(theta_at, mask=inside), tl.load(v_at, mask=inside), tl.load(g_at, mask=inside)
+    kick = eta
+    if SCHEME == "gjf":
+        kick = 0.5 * (tl.load(last_at, mask=inside) + eta)
     keep, lr, std, decay = tl.load(numbers), tl.load(numbers + 1), tl.load(numbers + 2), tl.load(numbers + 3)
     force = lr * (g + decay * theta)
     if SCHEME == "baoa":
         kicked = v - force
-        v = keep * kicked + std * eta
+        v = keep * kicked + std * kick
         theta = theta + 0.5 * (kicked + v)
     else:
-        if SCHEME == "gjf":
-            last = tl.load(last_at, mask=inside)
-            tl.store(last_at, eta, mask=inside)
-            eta = 0.5 * (last + eta)
-        v = keep * v - force + std * eta
+        v = keep * v - force + std * kick
         theta = theta + v
     tl.store(v_at, v, mask=inside)
     tl.store(theta_at, theta, mask=inside)
+    if SCHEME == "gjf":
+        tl.store(last_at, eta, mask=inside)
 
 
 @triton.jit
