@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scipy import integrate, linalg, stats
+from scipy import integrate, linalg, sparse, stats
+from scipy.sparse.linalg import eigs
 
 from book.tools import pairs
 from physnn import Langevin
-from physnn.lab import kramers
+from physnn.lab import kramers, pendulum
 from physnn.temperature import cosine
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,7 +28,7 @@ every_point = pytest.mark.parametrize(("alpha", "gamma", "curvature"), GRID)
 @pytest.fixture(scope="module")
 def page() -> dict:
     """Return what the chapter's own cells define."""
-    marks = ("def walk(", "def heat(", "def double_well(", "def theory(", "def rates(")
+    marks = ("def walk(", "def heat(", "def scheduled(", "def double_well(", "def theory(", "def rates(")
     names = {name: globals()[name] for name in ("math", "torch", "linalg", "kramers", "Langevin", "itertools", "np")}
     names |= {"lr": 0.02, "temperature": 0.05, "dampings": [0.1], "seed": 0, "seeds": itertools.count()}
     cells = [cell for cell in pairs.notebook(ROOT / "notebooks" / "04-langevin.md").cells if cell.cell_type == "code"]
@@ -131,6 +132,96 @@ def test_eq_corrected(alpha, gamma, curvature):
         y = cov[0, 0] - s * cov[0, 2] + s * s / 4 * cov[2, 2]
         assert y == pytest.approx(s * s * (1 - k / 2) / (2 * k), rel=1e-9)
         assert y + s * s / 4 == pytest.approx(T / curvature, rel=1e-9)
+
+
+def test_eq_order():
+    """gjf on the pendulum: order 2 at gamma = 1, 1 at a fixed friction, close to 1 at a small gamma; c is 1/friction^2.
+
+    post has order 1 at either. baoa has the positions of gjf, and its orders.
+    """
+    exact = pendulum.boltzmann_cosine(1.0)
+
+    def error(scheme, alpha, gamma):
+        return abs(pendulum.mean_cosine(scheme, alpha, gamma, 1.0) - exact)
+
+    def order(scheme, alpha, gamma):
+        return math.log2(error(scheme, alpha, gamma(alpha)) / error(scheme, alpha / 2, gamma(alpha / 2)))
+
+    for scheme, wanted in (("post", 1), ("gjf", 2), ("baoa", 2)):
+        assert order(scheme, 0.02, lambda alpha: 1.0) == pytest.approx(wanted, abs=0.05)
+    for scheme in ("post", "gjf", "baoa"):
+        assert order(scheme, 0.02, math.sqrt) == pytest.approx(1, abs=0.1)
+        assert order(scheme, 0.08, lambda alpha: 0.03) == pytest.approx(1, abs=0.1)
+    assert order("gjf", 0.001, lambda alpha: 0.1) > 1.8  # where alpha is small against gamma^2
+    coefficients = [error("gjf", 0.0025, friction * 0.05) / 0.0025 for friction in (3, 6, 12)]
+    assert coefficients[1] * 36 == pytest.approx(coefficients[2] * 144, rel=0.05)
+    assert coefficients[0] * 9 == pytest.approx(coefficients[2] * 144, rel=0.15)
+
+
+def test_the_pendulums_law_is_what_walkers_have():
+    """At a step where post is far off Boltzmann's law: the mean within four standard errors (false alarms: 6e-5)."""
+    alpha, gamma, walkers = 0.3, 0.5, 20_000
+    theta = torch.nn.Parameter(torch.zeros(walkers, dtype=torch.float64))
+    optimizer = Langevin([theta], alpha, damping=gamma, temperature=1.0, generator=torch.Generator().manual_seed(0))
+    for _ in range(300):
+        theta.grad = theta.detach().sin()
+        optimizer.step()
+    cosines = theta.detach().cos()
+    error = 4 * cosines.std().item() / math.sqrt(walkers)
+    predicted = pendulum.mean_cosine("post", alpha, gamma, 1.0)
+    assert cosines.mean().item() == pytest.approx(predicted, abs=error)
+    assert abs(predicted - pendulum.boltzmann_cosine(1.0)) > 2 * error
+
+
+def test_the_pendulum_is_resolved_and_a_wrong_scheme_is_named():
+    for case in (("gjf", 0.6, 0.05, 0.5), ("gjf", 0.001, 0.03, 0.5), ("post", 0.3, 1.0, 0.5), ("baoa", 0.6, 1.0, 2.0)):
+        finer = pendulum.mean_cosine(*case, angles=48, velocities=64)
+        assert pendulum.mean_cosine(*case) == pytest.approx(finer, abs=1e-7)
+    with pytest.raises(ValueError, match="'euler'"):
+        pendulum.mean_cosine("euler", 0.1, 0.1, 1.0)
+
+
+def test_eq_overshoot():
+    """At gamma = 1 and no noise: just inside, the steps down the slope come to rest; just outside, they fly off."""
+    alpha = 0.02
+    edge = math.sqrt(1 + 2 / alpha)
+    for factor, stays in ((0.999, True), (1.001, False)):
+        theta = factor * edge
+        for _ in range(300):
+            if abs(theta) < 1e6:
+                theta -= alpha * (theta**3 - theta)
+        assert (abs(theta) < 1e6) == stays
+
+
+def test_eq_schedule(page):
+    """Slow schedules: the kinetic temperature of either rule, on a parabola; and none is felt where p is kept."""
+    gamma, change = 0.05, -0.01
+    rates = 1e-3 * np.exp(change * np.arange(400))
+    for power, expected in ((0.0, 1 / (1 + change / (2 * gamma))), (1.0, 1 / (1 - change / (2 * gamma))), (0.5, 1.0)):
+        course = page["scheduled"](rates, power, gamma, curvature=20.0)
+        assert course[200:].mean() == pytest.approx(expected, rel=0.03)
+
+
+def test_scheduled_is_the_optimizer_with_another_rate():
+    """Walkers whose rate jumps: <w^2> as the page's covariances say, within four standard errors (6e-5 each)."""
+    walkers, gamma = 40_000, 0.2
+    rates = np.repeat([0.04, 0.01, 0.04], 5)
+    torch.manual_seed(0)
+    theta = torch.nn.Parameter(torch.randn(walkers, dtype=torch.float64))
+    optimizer = Langevin([theta], rates[0], damping=gamma, temperature=1.0, generator=torch.Generator().manual_seed(1))
+    v = optimizer.state[theta]["velocity"] = torch.randn(walkers, dtype=torch.float64) * math.sqrt(rates[0])
+    S, old = np.diag([1.0, rates[0]]), v.clone()
+    for alpha in rates:
+        optimizer.param_groups[0]["lr"] = float(alpha)
+        theta.grad = theta.detach().clone()
+        optimizer.step()
+        A = np.array([[1 - alpha, 1 - gamma], [-alpha, 1 - gamma]])
+        after = A @ S @ A.T + 2 * gamma * alpha
+        expected = (S[1, 1] + after[1, 1]) / 4 + (A @ S)[1, 1] / 2
+        now = optimizer.state[theta]["velocity"]
+        seen = ((old + now) / 2).square()
+        assert seen.mean().item() == pytest.approx(expected, abs=4 * seen.std().item() / math.sqrt(walkers))
+        S, old = after, now.clone()
 
 
 @every_point
@@ -278,6 +369,69 @@ def test_eq_two_states(page):
     exact = page["h"] * kramers.relaxation_rate(page["tilted"], 0.04, friction, edge=2.4)
     assert there + back == pytest.approx(exact, rel=0.05)
     assert page["depth"] == pytest.approx(0.193, abs=1e-3)
+
+
+def integrals(energy, temperature):
+    """Return Z and Z_b of a symmetric double well with its wells at -1 and 1."""
+    well = integrate.quad(lambda x: math.exp(-energy(x) / temperature), 0, 3)[0]
+    return well, integrate.quad(lambda x: math.exp(energy(x) / temperature), -1, 1)[0]
+
+
+@pytest.mark.parametrize("friction", [3.0, 10.0])
+def test_integral_rate_of_a_barrier_of_curvature_four(friction):
+    """U = (theta^2 - 1)^2 at a barrier of 16 T: Kramers' rate up to the order of T over the barrier, and the exact one.
+
+    Without the curvature it is four times too fast.
+    """
+    temperature, energy = 1 / 16, lambda x: (x * x - 1) ** 2
+    well, barrier = integrals(energy, temperature)
+    rate = kramers.integral_rate(friction, 4.0, temperature, well, barrier)
+    gaussian = kramers.crossing(friction, 4.0) / 2 * math.sqrt(8) / (2 * math.pi) * math.exp(-1 / temperature)
+    assert rate == pytest.approx(gaussian, rel=0.1)
+    exact = kramers.relaxation_rate(energy, temperature, friction, edge=2.0, cells=400) / 2
+    assert rate == pytest.approx(exact, rel=0.05)
+
+
+def test_integral_rate_has_the_dimension_of_a_rate():
+    """An energy in other units changes T, curvatures and friction^2 by one factor, and the rate by its root."""
+    rates = []
+    for unit in (1.0, 4.0, 100.0):
+        well, barrier = integrals(lambda x, unit=unit: unit * double_well(x), 0.05 * unit)
+        rate = kramers.integral_rate(0.5 * math.sqrt(unit), unit, 0.05 * unit, well, barrier)
+        rates.append(rate / math.sqrt(unit))
+    assert rates == pytest.approx([rates[0]] * 3, rel=1e-9)
+    known = kramers.crossing(0.5, 1.0) * 0.05 / (well * barrier)  # at curvature 1 the curvature is not seen
+    assert rates[0] == pytest.approx(known, rel=1e-9)
+
+
+def test_eq_langer():
+    """Two directions, the second softer or stiffer on the pass, at high friction; the rate from the equation on a grid.
+
+    It is that of jumps between neighbouring cells in detailed balance. The barrier is 6 T; the error of one direction
+    is that of two, so that the ratio of both rates is compared.
+    """
+    temperature, n = 0.25 / 6, 61
+    x, y = np.linspace(-1.9, 1.9, n), np.linspace(-1.3, 1.3, n)
+
+    def relaxation(on_pass, in_well=2.0):
+        stiff = in_well + (on_pass - in_well) * np.exp(-((x / 0.45) ** 2))[:, None]
+        U = double_well(x)[:, None] + stiff * y**2 / 2
+        index, rows, columns, values = np.arange(n * n).reshape(n, n), [], [], []
+        for here, there, a, b, dx in (
+            (index[:-1], index[1:], U[:-1], U[1:], x[1] - x[0]),
+            (index[:, :-1], index[:, 1:], U[:, :-1], U[:, 1:], y[1] - y[0]),
+        ):
+            for i, j, old, new in ((here, there, a, b), (there, here, b, a)):
+                rows, columns = [*rows, j.ravel()], [*columns, i.ravel()]
+                values = [*values, (np.exp((old - new) / (2 * temperature)) * temperature / dx**2).ravel()]
+        jumps = sparse.coo_matrix((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))).tocsc()
+        generator = jumps - sparse.diags(np.asarray(jumps.sum(0)).ravel())
+        slow = eigs(generator, k=2, sigma=1e-9, v0=np.ones(n * n), return_eigenvectors=False)
+        return np.sort(-slow.real)[1]
+
+    plain = relaxation(2.0)
+    for on_pass in (1.0, 4.0):
+        assert relaxation(on_pass) / plain == pytest.approx(math.sqrt(2.0 / on_pass), rel=0.1)
 
 
 def test_two_states_predict_a_cooled_run(page):

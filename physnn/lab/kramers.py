@@ -33,6 +33,20 @@ def depopulation(loss: float) -> float:
     return math.exp(integrate.quad(integrand, 0, np.inf)[0] / math.pi)
 
 
+def integral_rate(friction: float, top: float, temperature: float, well: float, barrier: float) -> float:
+    r"""Return the rate of escape from one well per unit time, from integrals in place of parabolas.
+
+    .. math::
+        r = \frac{\mu}{\lambda_b}\,\frac{T}{Z\,Z_b}, \qquad
+        Z = \int_\text{well} e^{-U/T}\,d\theta, \qquad Z_b = \int_\text{barrier} e^{U/T}\,d\theta
+
+    with :math:`\mu` of :func:`crossing`, ``well`` for Z and ``barrier`` for :math:`Z_b`. With the Gaussian values
+    :math:`Z = \sqrt{2\pi T/\lambda_0}` and :math:`Z_b = \sqrt{2\pi T/\lambda_b}\,e^{\Delta U/T}` it is Kramers'
+    formula. At high friction :math:`\mu/\lambda_b` is :math:`1/\Gamma`, the rate that of the overdamped equation.
+    """
+    return crossing(friction, top) / top * temperature / (well * barrier)
+
+
 def relaxation_rate(
     potential: Callable[[np.ndarray], np.ndarray],
     temperature: float,
