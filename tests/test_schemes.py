@@ -242,10 +242,11 @@ def test_gjf_is_of_order_two_where_nothing_is_linear():
 def test_kramers_rate(alpha, gamma):
     """Escape from a double well, U = (theta^2 - 1)^2 / 4 at T = 1/20, within 5 % of Kramers' rate.
 
-    r = (sqrt(f^2/4 + dt^2) - f/2) T / (Z_well Z_barrier) per step, over the barrier's curvature, 1 here; with f and
-    dt^2 of BBK, above, and Z the integrals of exp(-U/T) over a well and of exp(U/T) over the barrier (their Gaussian
-    values give Kramers' formula; at this T they change it by 7 %). The rate is half the decay rate of the populations' difference. Of this step's error, 1 %,
-    and a standard error of 1 %, the 5 % leave four of the latter: false alarms at 1e-4.
+    r = (sqrt(f^2/4 + dt^2) - f/2) T / (Z_well Z_barrier) per step, over the curvature of the barrier, 1 here; with f
+    and dt^2 of BBK, above, and Z the integrals of exp(-U/T) over a well and of exp(U/T) over the barrier (their
+    Gaussian values give Kramers' formula; at this T they change it by 7 %). The rate is half the decay rate of the
+    populations' difference. Of this step's error, 1 %, and a standard error of 1 %, the 5 % leave four of the latter:
+    false alarms at 1e-4.
     """
     temperature, walkers, wait, steps = 0.05, 60_000, 300, 5000
     energy = lambda x: (x * x - 1) ** 2 / 4  # noqa: E731
