@@ -1,19 +1,40 @@
 """The equations of the chapter from the free energy to the loss, each by its label."""
 
+import itertools
 import math
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
-from scipy import integrate, stats
+from scipy import integrate, optimize, stats
+from scipy.sparse.csgraph import connected_components
 
+from book.tools import pairs
 from physnn import Langevin, ginzburg_landau_density, ginzburg_landau_loss
 from physnn.field import difference
 from physnn.loss import BOUNDARIES
 
 Q2, Q4, QS = PRINTED = 0.0035, -5.0, 0.5
 C = 10
+
+
+@pytest.fixture(scope="module")
+def page() -> dict:
+    """Return what the chapter's own cells define, without what they run at length."""
+    marks = {"def sets(": "", "def valleys(": "", "def held(": "", "def most_wrong(": "", "def sphere_loss(": ""}
+    marks |= {"def roam(": "\ntorch.manual_seed", "def by_clock(": ""}
+    names = {"itertools": itertools, "math": math, "np": np, "pd": pd, "torch": torch, "F": F, "C": C}
+    names |= {"q2": Q2, "q4": Q4, "qs": QS, "printed": PRINTED, "Langevin": Langevin, "BOUNDARIES": BOUNDARIES}
+    names |= {"difference": difference, "connected_components": connected_components, "glued": {}}
+    names |= {"ginzburg_landau_density": ginzburg_landau_density, "glue": names["glued"].__setitem__}
+    notebook = pairs.notebook(Path(__file__).resolve().parents[1] / "notebooks" / "02-free-energy.md")
+    for mark, end in marks.items():
+        (cell,) = [cell for cell in notebook.cells if cell.cell_type == "code" and mark in cell.source]
+        exec(compile(cell.source.partition(end)[0] if end else cell.source, mark, "exec"), names)
+    return names
 
 
 def potential(u, a, b):
@@ -170,6 +191,54 @@ def test_eq_gl_coarsening():
     assert (squares[80] - squares[32]) / (squares[56] - squares[32]) == pytest.approx(2, rel=0.2)
 
 
+def test_eq_gl_nucleus():
+    """In a field that favours one well by 2h, a drop of it grows beyond R* = sigma / 2h, and a smaller one vanishes."""
+    kappa, h, n, dt = 4.0, 0.04, 96, 0.05
+    critical = 2 * math.sqrt(2) / 3 * math.sqrt(kappa) / (2 * h)
+    x = torch.arange(n, dtype=torch.float32) - (n - 1) / 2
+    for factor, grows in ((0.85, False), (1.15, True)):
+        u = torch.tanh((factor * critical - torch.hypot(x[:, None], x)) / math.sqrt(2 * kappa))
+        areas = []
+        for step in range(801):
+            if step in (200, 800):
+                areas.append((u > 0).sum().item())
+            u = u + dt * (kappa * laplacian(u, 0, 1) + u - u**3 + h)
+        assert (areas[1] > areas[0]) == grows
+
+
+def test_even_and_odd_classes_meet_at_the_ends_or_nowhere(page):
+    wanted = {"periodic": (2, 1), "zero": (2, 2), "replicate": (1, 1), "one-sided": (1, 1)}
+    assert {rule: (page["sets"](10, rule), page["sets"](9, rule)) for rule in BOUNDARIES} == wanted
+
+
+def test_stable_states_are_counted_three_ways(page):
+    """Of the energy of one deviation 1, with bars 3, in the box 2 for the label's class and 3 for others."""
+    assert list(page["counts"].values()) == [1, 3, 2, 3]
+    assert page["glued"]["count-flat"] == f"{2 * 3 ** (C - 1):,}"
+    corners = np.array(list(itertools.product((-1, 0, 1), repeat=C - 1)))
+    assert page["glued"]["count-flat-right"] == (corners < 1).all(1).sum()  # the label at one, nobody else
+    assert page["glued"]["count-spatial"] == f"{len(page['held'](True, QS)) * len(page['held'](False, QS)):,}"
+    assert page["glued"]["count-spatial-right"] == 0
+
+
+@pytest.mark.parametrize("has_label", [True, False])
+def test_stable_states_in_the_box_are_those_that_descents_find(page, has_label):
+    """With the package's energy: each counted state holds against small shifts, and random starts find no other."""
+    own, label = torch.from_numpy(page["held"](has_label, QS)).double(), 0 if has_label else 1
+    generator = torch.Generator().manual_seed(0)
+    shifted = own + 1e-3 * torch.randn(own.shape, dtype=torch.float64, generator=generator)
+    u = torch.cat([shifted, 2 * torch.rand(400, C // 2, dtype=torch.float64, generator=generator) - 1]).clamp(-1, 1)
+    for _ in range(1500):
+        u.requires_grad_()
+        field = F.pad(u[:, :, None], (0, 1)).flatten(1)  # even classes: these; odd ones: zero, whom they never meet
+        field = torch.cat([field, torch.full((1, C), 1 + 1e-9, dtype=u.dtype)])  # one has the maximum, alone
+        energies = energy(field, torch.full((len(field),), label))[:-1]
+        (up,) = torch.autograd.grad(energies.sum(), u)
+        u = (u.detach() - 2.0 * up).clamp(-1, 1)
+    assert (u[: len(own)] - own).abs().max() < 0.01
+    assert torch.cdist(u[len(own) :], own).amin(1).max() < 0.05
+
+
 def test_eq_gl_dimple():
     d = np.linspace(0, 0.1, 200001)
     e = Q2 * d**2 + Q4 * d**4
@@ -229,6 +298,20 @@ def test_eq_gl_share():
     loss = ginzburg_landau_loss(F.one_hot(given, C).double(), labels)
     assert loss < 1.1 * 2 * abs(Q2 + Q4) / C / n
     assert wrong / n == pytest.approx(0.025, abs=1e-3)
+
+
+def test_the_largest_share_of_wrong_answers_is_that_of_a_linear_program(page):
+    """Shares s_c in [0, 1] of every class, the mean energy zero; and the closed form where classes are alike."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        up, down = rng.uniform(0.01, 0.3, C), -rng.uniform(0.01, 0.4, C)
+        program = optimize.linprog(-np.ones(C) / C, A_eq=[down - up], b_eq=[-up.sum()], bounds=[(0, 1)] * C)
+        found = page["most_wrong"](torch.from_numpy(up), torch.from_numpy(down))
+        assert found == pytest.approx(-program.fun, rel=1e-9)
+        assert found >= up.mean() / (up.mean() - down.mean()) - 1e-12
+    alike = torch.full((C,), 0.04, dtype=torch.float64)
+    assert page["most_wrong"](alike, -alike / 2) == pytest.approx(2 / 3)
+    assert page["most_wrong"](alike, alike) == 1.0
 
 
 def test_a_batch_of_zero_loss_that_is_mostly_wrong():
@@ -345,10 +428,10 @@ def test_eq_gl_frozen():
 
 
 def test_eq_gl_gibbs_and_eq_gl_radius():
-    """One step after another, with a fixed seed. The law of r² is chi² with D degrees of freedom whatever the loss is.
+    """One step after another, with a fixed seed. The law of r² is chi² with P degrees of freedom whatever the loss is.
 
     40 chains, read 6 relaxation times apart; Kolmogorov-Smirnov at 0.1 % false alarms. Without decay r² grows by
-    2 alpha T D / gamma a step, within four standard errors (less than 0.01 %).
+    2 alpha T P / gamma a step, within four standard errors (less than 0.01 %).
     """
     chains, classes, pixels, temperature, alpha, damping, decay = 40, 4, 5, 0.1, 0.05, 0.5, 1.0
     dimension = classes * pixels
@@ -370,6 +453,108 @@ def test_eq_gl_gibbs_and_eq_gl_radius():
     grown = free.detach().square().sum((1, 2)) - start
     expected = 2 * alpha * temperature * dimension / damping * 600
     assert abs(grown.mean() - expected) < 4 * grown.std() / math.sqrt(chains) + 2 * expected / 600
+
+
+def test_eq_gl_polar():
+    """Itô's rule: the generator T laplacian - (grad L + decay W) grad, on r² and on every component of W/r."""
+    weights, temperature, decay = 5, 0.7, 0.3
+    w, force = random(weights), random(weights, weights, seed=1)
+
+    def loss(w):
+        return w @ force @ w / w.square().sum()
+
+    def generator(f):
+        drift = torch.func.grad(loss)(w) + decay * w
+        return temperature * torch.trace(torch.func.hessian(f)(w)) - torch.func.grad(f)(w) @ drift
+
+    square, omega = w.square().sum(), w / w.norm()
+    found = generator(lambda w: w.square().sum())
+    torch.testing.assert_close(found, 2 * weights * temperature - 2 * decay * square)
+    on_sphere = torch.func.grad(loss)(omega)
+    assert abs(on_sphere @ omega) < 1e-12
+    for i in range(weights):
+        expected = -(on_sphere[i] + (weights - 1) * temperature * omega[i]) / square
+        torch.testing.assert_close(generator(lambda w, i=i: w[i] / w.norm()), expected)
+        across = torch.func.grad(lambda w, i=i: w[i] / w.norm())(w)
+        assert abs(across @ w) < 1e-12  # the noise of the direction is independent of that of the radius
+        torch.testing.assert_close(across.square().sum(), (1 - omega[i] ** 2) / square)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.4])
+def test_eq_gl_clock(decay):
+    """Brownian motion of 12 weights by its exact steps: the mean of the clock within 4 standard errors (6e-5 each)."""
+    weights, walkers, temperature = 12, 4000, 0.5
+    rng = np.random.default_rng(0)
+    times = np.geomspace(100, 10_000, 400) if decay == 0 else np.linspace(0, 40, 800)
+    start = 2 * temperature * times[0] if decay == 0 else temperature / decay  # long after, or at rest
+    w, inverse = math.sqrt(start) * rng.normal(size=(walkers, weights)), []
+    for dt in np.diff(times, append=times[-1]):
+        inverse.append(1 / (w**2).sum(1))
+        keep = math.exp(-decay * dt)
+        spread = 2 * temperature * dt if decay == 0 else temperature / decay * (1 - keep**2)
+        w = keep * w + math.sqrt(spread) * rng.normal(size=w.shape)
+    clock = integrate.trapezoid(np.array(inverse).T, times)
+    if decay:
+        expected = decay * 40 / ((weights - 2) * temperature)
+    else:
+        expected = math.log(100) / (2 * (weights - 2) * temperature)
+    assert clock.mean() == pytest.approx(expected, abs=4 * clock.std() / math.sqrt(walkers))
+
+
+def sphere_walk(page, start, lr, decay, moves, seed, hot=4.0):
+    """Walk from rows of ``start`` on the page's loss of three classes; return the weights."""
+    W = torch.nn.Parameter(start.clone())
+    noise = torch.Generator().manual_seed(seed)
+    optimizer = Langevin([W], lr, damping=0.5, temperature=hot, weight_decay=decay, scheme="gjf", generator=noise)
+    for _ in range(moves):
+        optimizer.zero_grad()
+        page["sphere_loss"](W).sum().backward()
+        optimizer.step()
+    return W.detach()
+
+
+def far_from_the_law(page, W):
+    """Return the p-values of the losses (Kolmogorov-Smirnov) and of the answers (chi-square) under eq-gl-direction."""
+    law, level = page["law"], page["level"]
+    order = level.argsort()
+    grid, share = level[order].numpy(), law[order].cumsum(0).numpy()
+    losses = stats.kstest(page["sphere_loss"](W).double().numpy(), lambda x: np.interp(x, grid, share))
+    classes = torch.bincount(page["everywhere"].argmax(1), law, minlength=3).numpy()
+    counts = torch.bincount(W.argmax(1), minlength=3).numpy()
+    return losses.pvalue, stats.chisquare(counts, len(W) * classes / classes.sum()).pvalue
+
+
+def test_eq_gl_direction_is_stationary_without_decay_and_reached_with_it(page):
+    """On the sphere of three weights, 4000 walkers; four p-values above 2.5e-4, so that the false alarms are 1e-3.
+
+    Without decay the walkers start in the law, at a radius of 3, and r² grows seventyfold. With it they start at the
+    worst answer. Directions drawn at random are told from the law, and so are walkers whose steps are too large.
+    """
+    walkers, hot, decay = 4000, 4.0, 0.4
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.multinomial(page["law"], walkers, replacement=True, generator=generator)
+    free = sphere_walk(page, 3 * page["everywhere"][drawn], 0.02, 0.0, 700, seed=1)
+    assert free.square().sum(1).mean() == pytest.approx(9 + 2 * 3 * hot * 0.04 * 700, rel=0.06)
+    assert min(far_from_the_law(page, free)) > 2.5e-4
+    worst = torch.tensor([-3.0, 3.0, 3.0]).div(math.sqrt(3)).repeat(walkers, 1)
+    bound = sphere_walk(page, worst, 0.004, decay, 1000, seed=2)
+    assert min(far_from_the_law(page, bound)) > 2.5e-4
+    assert max(far_from_the_law(page, torch.randn(walkers, 3, generator=generator))) < 1e-9
+    coarse = sphere_walk(page, worst, 4.0, 0.08, 200, seed=3)  # 200 times the page's learning rate
+    assert min(far_from_the_law(page, coarse)) < 1e-9
+
+
+def test_by_the_clock_the_road_to_the_law_is_the_same(page):
+    """Right answers of 1500 walkers each, without and with decay, at three marks: within 4 standard errors (6e-5)."""
+    torch.manual_seed(0)
+    _, right, clock = page["roam"](0.01, [0.0, 0.08], 500, walkers=1500)
+    free, bound = (page["by_clock"](right[:, i], clock[:, i]) for i in range(2))
+    for mark in (7, 11, 15):
+        first, second = free[mark][~np.isnan(free[mark])], bound[mark][~np.isnan(bound[mark])]
+        error = math.sqrt(first.var() / len(first) + second.var() / len(second))
+        assert len(first) > 1000 and abs(first.mean() - second.mean()) < 4 * error
+    by_step = right[-1].mean(1)
+    assert by_step[1] - by_step[0] > 0.03  # by the step they part
 
 
 def test_a_stack_normalized_by_sample_is_a_batch_for_each():
