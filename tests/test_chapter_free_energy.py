@@ -23,17 +23,16 @@ C = 10
 
 @pytest.fixture(scope="module")
 def page() -> dict:
-    """Return what the chapter's own cells define, without what they run at length."""
-    marks = {"def sets(": "", "def valleys(": "", "def held(": "", "def most_wrong(": "", "def sphere_loss(": ""}
-    marks |= {"def roam(": "\ntorch.manual_seed", "def by_clock(": ""}
+    """Return what the chapter's own cells define."""
+    marks = ("sets", "valleys", "held", "most_wrong", "sphere_loss", "roam", "by_clock")
     names = {"itertools": itertools, "math": math, "np": np, "pd": pd, "torch": torch, "F": F, "C": C}
     names |= {"q2": Q2, "q4": Q4, "qs": QS, "printed": PRINTED, "Langevin": Langevin, "BOUNDARIES": BOUNDARIES}
     names |= {"difference": difference, "connected_components": connected_components, "glued": {}}
     names |= {"ginzburg_landau_density": ginzburg_landau_density, "glue": names["glued"].__setitem__}
     notebook = pairs.notebook(Path(__file__).resolve().parents[1] / "notebooks" / "02-free-energy.md")
-    for mark, end in marks.items():
-        (cell,) = [cell for cell in notebook.cells if cell.cell_type == "code" and mark in cell.source]
-        exec(compile(cell.source.partition(end)[0] if end else cell.source, mark, "exec"), names)
+    for mark in marks:
+        (cell,) = [cell for cell in notebook.cells if cell.cell_type == "code" and f"def {mark}(" in cell.source]
+        exec(compile(cell.source, mark, "exec"), names)
     return names
 
 

@@ -194,12 +194,18 @@ def test_eq_overshoot():
 
 
 def test_eq_schedule(page):
-    """Slow schedules: the kinetic temperature of either rule, on a parabola; and none is felt where p is kept."""
+    """Slow schedules: both temperatures under either rule, on a parabola; and none is felt where p is kept."""
     gamma, change = 0.05, -0.01
     rates = 1e-3 * np.exp(change * np.arange(400))
     for power, expected in ((0.0, 1 / (1 + change / (2 * gamma))), (1.0, 1 / (1 - change / (2 * gamma))), (0.5, 1.0)):
         course = page["scheduled"](rates, power, gamma, curvature=20.0)
         assert course[200:].mean() == pytest.approx(expected, rel=0.03)
+        S, positions = np.diag([1 / 20, rates[0]]), []
+        for alpha, old in zip(rates[1:], rates, strict=False):
+            A = np.array([[1 - 20 * alpha, 1 - gamma], [-20 * alpha, 1 - gamma]]) @ np.diag([1, (alpha / old) ** power])
+            S = A @ S @ A.T + 2 * gamma * alpha
+            positions.append(20 * S[0, 0])
+        assert np.mean(positions[200:]) == pytest.approx(expected, rel=0.03)
 
 
 def test_scheduled_is_the_optimizer_with_another_rate():
