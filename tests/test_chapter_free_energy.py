@@ -15,6 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from book.tools import pairs
 from physnn import Langevin, ginzburg_landau_density, ginzburg_landau_loss
 from physnn.field import difference
+from physnn.lab import stats as page_stats
 from physnn.loss import BOUNDARIES
 
 Q2, Q4, QS = PRINTED = 0.0035, -5.0, 0.5
@@ -33,7 +34,7 @@ def page() -> dict:
     for mark in marks:
         (cell,) = [cell for cell in notebook.cells if cell.cell_type == "code" and f"def {mark}(" in cell.source]
         exec(compile(cell.source, mark, "exec"), names)
-    return names
+    return names | {"cells": [cell for cell in notebook.cells if cell.cell_type == "code"]}
 
 
 def potential(u, a, b):
@@ -541,6 +542,19 @@ def test_eq_gl_direction_is_stationary_without_decay_and_reached_with_it(page):
     assert max(far_from_the_law(page, torch.randn(walkers, 3, generator=generator))) < 1e-9
     coarse = sphere_walk(page, worst, 4.0, 0.08, 200, seed=3)  # 200 times the page's learning rate
     assert min(far_from_the_law(page, coarse)) < 1e-9
+
+
+def test_metropolis_has_the_law_of_the_direction(page):
+    """On the same sphere, 4000 walkers from random directions: Kolmogorov-Smirnov at 0.1 % false alarms."""
+    (cell,) = [cell for cell in page["cells"] if "def metropolis(" in cell.source]
+    names = page | {"X": torch.ones(1, 1), "C": 3, "T": 4.0, "moves": 3, "stats": page_stats, "losses": (
+        lambda W, rows: page["sphere_loss"](W.flatten(1))
+    )}  # fmt: skip
+    exec(compile(cell.source, "metropolis", "exec"), names)
+    losses = names["metropolis"](120, walkers=4000, b=0.5)[-1].astype(float)
+    order = page["level"].argsort()
+    grid, share = page["level"][order].numpy(), page["law"][order].cumsum(0).numpy()
+    assert stats.kstest(losses, lambda x: np.interp(x, grid, share)).pvalue > 1e-3
 
 
 def test_by_the_clock_the_road_to_the_law_is_the_same(page):
