@@ -25,7 +25,9 @@ def rows(bench: Bench) -> Iterator[Row]:
         recipe = Recipe.read({**SHARED, "widths": widths})
         for seeds, kind in ((list(range(count)), f"{count} seeds"), ([0] * count, f"{count} arms of one seed")):
             runs = {"together": together(recipe, seeds, *data), "one by one": one_by_one(recipe, seeds, *data)}
-            for row in bench.compare(runs, "together", seconds=3 if bench.gpu else 6, must={"one by one": must.get(name, "")}):
+            for row in bench.compare(
+                runs, "together", seconds=3 if bench.gpu else 6, must={"one by one": must.get(name, "")}
+            ):
                 row.name = f"replicas, {name}, {kind}: {row.name}"
                 yield row
 
