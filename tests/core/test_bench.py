@@ -42,6 +42,16 @@ def test_the_estimate_lies_in_its_interval(spread):
         assert all(row.low <= row.ratio <= row.high for row in rows)
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "results" / "speed").glob("*.json")), ids=lambda path: path.name)
+def test_every_recorded_row_lies_in_its_interval(path):
+    """And says nothing of a failure: such a table is not recorded."""
+    rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    assert len(rows) > 20
+    for row in rows:
+        assert row["low"] is None or row["low"] <= row["ratio"] <= row["high"], row["name"]
+        assert not row["note"].startswith("failed"), row["name"]
+
+
 @pytest.mark.parametrize("n", [6, 9, 30, 101, 3000])
 def test_the_interval_holds_the_median_as_often_as_it_says(n):
     """The binomial sum behind it, written out: at least 95 %, and one value further in would be less."""
