@@ -4,17 +4,19 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+LOWEST := $(VENV)-lowest
 PORT ?= 8000
 PY := $(VENV)/bin/python
 # Asked to run, not looked up: a version manager's shim may be there and fail.
 HAVE_UV := $(shell uv --version >/dev/null 2>&1 && echo yes || echo no)
 CODE := physnn tests book benchmarks
+CORE_TESTS := tests/core $(patsubst %,tests/test_%.py,devices fuzz layer loss noise optim paths schemes temperature)
 
 export JUPYTER_PREFER_ENV_PATH = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book bundle epub test test-results notebooks scoreboard lint serve check-site check-colab results results-diff bench lock clean
+.PHONY: help book bundle epub test test-lowest test-results notebooks scoreboard lint serve check-site check-colab results results-diff bench lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +32,9 @@ epub: book ## Make the book as an EPUB: _build/physnn-book.epub
 
 test: $(VENV)/.done ## Run the tests, a file at a time on every core
 	$(PY) -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
+
+test-lowest: $(LOWEST)/.done ## Run the tests of the core on the lowest torch that pyproject.toml allows (6 GB more)
+	$(LOWEST)/bin/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder $(CORE_TESTS)
 
 test-results: $(VENV)/.done ## Train a few replicas of every recorded study again, drawn anew (or by SEED=1), and compare
 	$(if $(SEED),PHYSNN_SEED="$(SEED)" )$(PY) -m pytest -q -m results tests/test_results.py
@@ -98,3 +103,17 @@ else
 	$(PY) -m pip install -q --no-deps -e .
 endif
 	@mv $(VENV)/.begun $(VENV)/.done
+
+$(LOWEST)/.done: requirements.lock pyproject.toml tests/lowest.py
+	@$(PYTHON) -m book.tools.preflight --venv "$(LOWEST)" $(if $(filter yes,$(HAVE_UV)),--with-uv)
+	@echo "setting up $(LOWEST) with $(if $(filter yes,$(HAVE_UV)),uv,pip): about 6 GB, one to three minutes the first time"
+	@mkdir -p $(LOWEST) && rm -f $(LOWEST)/.done
+	@$(PYTHON) -m tests.lowest > $(LOWEST)/.begun
+ifeq ($(HAVE_UV),yes)
+	uv venv -q --allow-existing --python "$(PYTHON)" $(LOWEST)
+	uv pip install -q --python $(LOWEST)/bin/python -r $(LOWEST)/.begun
+else
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install -q -r $(LOWEST)/.begun
+endif
+	@mv $(LOWEST)/.begun $(LOWEST)/.done
