@@ -108,7 +108,7 @@ $(LOWEST)/.done: requirements.lock pyproject.toml tests/lowest.py
 	@$(PYTHON) -m book.tools.preflight --venv "$(LOWEST)" $(if $(filter yes,$(HAVE_UV)),--with-uv)
 	@echo "setting up $(LOWEST) with $(if $(filter yes,$(HAVE_UV)),uv,pip): about 6 GB, one to three minutes the first time"
 	@mkdir -p $(LOWEST) && rm -f $(LOWEST)/.done
-	@$(PYTHON) -m tests.lowest > $(LOWEST)/.begun
+	@$(PYTHON) tests/lowest.py > $(LOWEST)/.begun
 ifeq ($(HAVE_UV),yes)
 	uv venv -q --allow-existing --python "$(PYTHON)" $(LOWEST)
 	uv pip install -q --python $(LOWEST)/bin/python -r $(LOWEST)/.begun

@@ -1,4 +1,4 @@
-"""Print what the tests of the core need, with the lowest torch that pyproject.toml allows: python -m tests.lowest."""
+"""Print what the tests of the core need, with the lowest torch that pyproject.toml allows: python tests/lowest.py."""
 
 import re
 import tomllib

@@ -3,16 +3,15 @@
 from functools import partial
 
 import pytest
-
-pytest.importorskip("expecttest", reason="torch.testing._internal needs it")
-common_optimizers = pytest.importorskip("torch.testing._internal.common_optimizers")
-common_modules = pytest.importorskip("torch.testing._internal.common_modules")
-
 import torch
 from torch import nn
 from torch.optim import lr_scheduler as schedulers
 
 from physnn import DynamicLinear, ExperimentalLayer, GinzburgLandauLoss, Langevin
+
+pytest.importorskip("expecttest", reason="torch.testing._internal needs it")
+common_optimizers = pytest.importorskip("torch.testing._internal.common_optimizers")
+common_modules = pytest.importorskip("torch.testing._internal.common_modules")
 
 FORMS = {
     "default": {},
@@ -179,7 +178,7 @@ def _when(at_start):
 
 
 def _loss_reference(option, module, parameters, phi, target):
-    """The energy density of the post, from neighbours along every axis, with the norm, boundary and outer of ``option``."""
+    """The energy density of the post from neighbours along every axis, with what ``option`` says."""
     if target.shape != phi.shape:
         target = nn.functional.one_hot(target, phi.shape[1]).to(phi.dtype)
     boundary, outer = option.get("boundary", "periodic"), option.get("outer", "abs")

@@ -273,7 +273,7 @@ def test_only_the_values_of_parameters_change(info, options):
 
 @every_case
 def test_memory_layouts_make_no_difference(info, options):
-    """Transposed, strided and channels-last parameters and gradients move as contiguous ones do: at T = 0 and beyond."""
+    """Transposed, strided and channels-last parameters and gradients move as contiguous ones do."""
     values = [torch.randn(shape, generator=noise(i)) for i, shape in enumerate([(4, 3), (6, 2), (2, 3, 4, 5)])]
     odd = [
         nn.Parameter(values[0].T.contiguous().T),
@@ -291,9 +291,7 @@ def test_memory_layouts_make_no_difference(info, options):
                     p.grad = p.grad.mT.contiguous().mT
             optimizer.step()
         ends.append([p.detach().contiguous() for p in params])
-    if options["temperature"] == 0 or not options.get("noise") == "byte-sum":
-        assert_same(*ends, rtol=1e-5, atol=1e-6)
-    assert all(torch.isfinite(end).all() for end in ends[0])
+    assert_same(*ends, rtol=1e-5, atol=1e-6)
 
 
 @every_case

@@ -58,7 +58,7 @@ def test_no_sparse_gradients():
 
 @pytest.mark.parametrize("option", ["differentiable", "capturable", "momentum", "nesterov", "dampening"])
 def test_no_option(option):
-    """A step checks its gradients and draws from generators, which no graph can hold; the rest is damping and scheme."""
+    """A step checks its gradients and draws from generators, which no graph holds; the rest is damping and scheme."""
     with pytest.raises(TypeError, match=option):
         make(zeros(3), **{option: True})
 
