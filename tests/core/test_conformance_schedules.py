@@ -4,10 +4,32 @@ import copy
 
 import pytest
 import torch
-from infos import OPTIMIZERS, SCHEDULES
+from optimizer_infos import OPTIMIZERS
 from torch import nn
-from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim import lr_scheduler as schedulers
 
+SCHEDULES = {
+    "StepLR": lambda optimizer: schedulers.StepLR(optimizer, 3, 0.5),
+    "MultiStepLR": lambda optimizer: schedulers.MultiStepLR(optimizer, [2, 5], 0.1),
+    "ConstantLR": lambda optimizer: schedulers.ConstantLR(optimizer, 0.5, 3),
+    "LinearLR": lambda optimizer: schedulers.LinearLR(optimizer, 0.25, total_iters=4),
+    "ExponentialLR": lambda optimizer: schedulers.ExponentialLR(optimizer, 0.8),
+    "PolynomialLR": lambda optimizer: schedulers.PolynomialLR(optimizer, 6, 2.0),
+    "CosineAnnealingLR": lambda optimizer: schedulers.CosineAnnealingLR(optimizer, 6, 1e-3),
+    "CosineAnnealingWarmRestarts": lambda optimizer: schedulers.CosineAnnealingWarmRestarts(optimizer, 3, 2),
+    "LambdaLR": lambda optimizer: schedulers.LambdaLR(optimizer, lambda epoch: 0.9**epoch),
+    "MultiplicativeLR": lambda optimizer: schedulers.MultiplicativeLR(optimizer, lambda epoch: 0.9),
+    "CyclicLR": lambda optimizer: schedulers.CyclicLR(optimizer, 0.01, 0.1, 2, cycle_momentum=False),
+    "OneCycleLR": lambda optimizer: schedulers.OneCycleLR(optimizer, 0.2, total_steps=12, cycle_momentum=False),
+    "ReduceLROnPlateau": lambda optimizer: schedulers.ReduceLROnPlateau(optimizer, factor=0.5, patience=1),
+    "ChainedScheduler": lambda optimizer: schedulers.ChainedScheduler(
+        [schedulers.ConstantLR(optimizer, 0.5, 3), schedulers.ExponentialLR(optimizer, 0.9)]
+    ),
+    "SequentialLR": lambda optimizer: schedulers.SequentialLR(
+        optimizer, [schedulers.LinearLR(optimizer, 0.5, total_iters=3), schedulers.ExponentialLR(optimizer, 0.7)], [4]
+    ),
+    "SWALR": lambda optimizer: torch.optim.swa_utils.SWALR(optimizer, 0.02, 3),
+}
 OPTIONS = {name: info.optim_inputs_func(device="cpu")[1].kwargs for name, info in OPTIMIZERS.items()}
 every_schedule = pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
 every_setting = pytest.mark.parametrize("setting", OPTIMIZERS)
@@ -35,7 +57,7 @@ def run(params, optimizer, scheduler, steps, start=0):
         for p in params:
             p.grad = p.detach().sin()
         optimizer.step()
-        scheduler.step(PLATEAU[step]) if isinstance(scheduler, ReduceLROnPlateau) else scheduler.step()
+        scheduler.step(PLATEAU[step]) if isinstance(scheduler, schedulers.ReduceLROnPlateau) else scheduler.step()
     return rates
 
 

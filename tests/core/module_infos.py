@@ -1,113 +1,15 @@
-"""The optimizer in every setting, and the layers and the loss, described as PyTorch describes its own to its tests."""
+"""The layers and the loss with every option, described as PyTorch describes its own to its tests."""
 
 from functools import partial
 
 import pytest
 import torch
 from torch import nn
-from torch.optim import lr_scheduler as schedulers
 
-from physnn import DynamicLinear, ExperimentalLayer, GinzburgLandauLoss, Langevin
+from physnn import DynamicLinear, ExperimentalLayer, GinzburgLandauLoss
 
 pytest.importorskip("expecttest", reason="torch.testing._internal needs it")
-common_optimizers = pytest.importorskip("torch.testing._internal.common_optimizers")
 common_modules = pytest.importorskip("torch.testing._internal.common_modules")
-
-FORMS = {
-    "default": {},
-    "single": {"foreach": False},
-    "foreach": {"foreach": True},
-    "fused": {"fused": True},
-    "compiled": {"compiled": True, "noise": "byte-sum"},
-}
-# 18 settings. fused=True is refused for baoa, which torch has no kernel for.
-SETTINGS = {
-    f"{scheme}-{form}": {"scheme": scheme, **options}
-    for scheme in ("post", "gjf", "baoa")
-    for form, options in FORMS.items()
-    if (scheme, form) != ("baoa", "fused")
-} | {
-    "post-two-point": {"noise": "two-point"},
-    "post-rescaled": {"rescale": True},
-    "gjf-unrescaled": {"scheme": "gjf", "rescale": False},
-    "post-quiet-at-zero": {"noise_at_zero": False},
-}
-VARIATIONS = {
-    "cold": {"temperature": 0.0},
-    "hot": {},
-    "decay": {"weight_decay": 0.2},
-    "maximize": {"maximize": True, "weight_decay": 0.2},
-    "overdamped": {"damping": 1.0},
-}
-SCHEDULES = {
-    "StepLR": lambda optimizer: schedulers.StepLR(optimizer, 3, 0.5),
-    "MultiStepLR": lambda optimizer: schedulers.MultiStepLR(optimizer, [2, 5], 0.1),
-    "ConstantLR": lambda optimizer: schedulers.ConstantLR(optimizer, 0.5, 3),
-    "LinearLR": lambda optimizer: schedulers.LinearLR(optimizer, 0.25, total_iters=4),
-    "ExponentialLR": lambda optimizer: schedulers.ExponentialLR(optimizer, 0.8),
-    "PolynomialLR": lambda optimizer: schedulers.PolynomialLR(optimizer, 6, 2.0),
-    "CosineAnnealingLR": lambda optimizer: schedulers.CosineAnnealingLR(optimizer, 6, 1e-3),
-    "CosineAnnealingWarmRestarts": lambda optimizer: schedulers.CosineAnnealingWarmRestarts(optimizer, 3, 2),
-    "LambdaLR": lambda optimizer: schedulers.LambdaLR(optimizer, lambda epoch: 0.9**epoch),
-    "MultiplicativeLR": lambda optimizer: schedulers.MultiplicativeLR(optimizer, lambda epoch: 0.9),
-    "CyclicLR": lambda optimizer: schedulers.CyclicLR(optimizer, 0.01, 0.1, 2, cycle_momentum=False),
-    "OneCycleLR": lambda optimizer: schedulers.OneCycleLR(optimizer, 0.2, total_steps=12, cycle_momentum=False),
-    "ReduceLROnPlateau": lambda optimizer: schedulers.ReduceLROnPlateau(optimizer, factor=0.5, patience=1),
-    "ChainedScheduler": lambda optimizer: schedulers.ChainedScheduler(
-        [schedulers.ConstantLR(optimizer, 0.5, 3), schedulers.ExponentialLR(optimizer, 0.9)]
-    ),
-    "SequentialLR": lambda optimizer: schedulers.SequentialLR(
-        optimizer, [schedulers.LinearLR(optimizer, 0.5, total_iters=3), schedulers.ExponentialLR(optimizer, 0.7)], [4]
-    ),
-    "SWALR": lambda optimizer: torch.optim.swa_utils.SWALR(optimizer, 0.02, 3),
-}
-
-
-def _optimizer_info(setting):
-    def inputs(device, dtype=None):
-        base = {"lr": 0.1, "damping": 0.3, "temperature": 0.2}
-        return [
-            common_optimizers.OptimizerInput(params=None, kwargs={**base, **setting, **variation}, desc=name)
-            for name, variation in VARIATIONS.items()
-        ]
-
-    def errors(device, dtype=None):
-        return [
-            common_optimizers.ErrorOptimizerInput(
-                common_optimizers.OptimizerInput(
-                    params=None, kwargs={"lr": 0.1, "damping": 0.3, **setting, **wrong}, desc=""
-                ),
-                error_type=error,
-                error_regex=pattern,
-            )
-            for wrong, error, pattern in WRONG
-        ]
-
-    return common_optimizers.OptimizerInfo(
-        Langevin,
-        optim_inputs_func=inputs,
-        optim_error_inputs_func=errors,
-        scheduler_inputs=tuple([schedule] for schedule in SCHEDULES.values()),
-        supported_impls=("foreach", "fused"),
-        not_og_supported_flags=("scheme", "noise", "fused", "compiled", "rescale", "noise_at_zero"),
-        supports_fused_on=("cpu", "cuda"),
-    )
-
-
-WRONG = [
-    ({"lr": -0.1}, ValueError, "lr must be finite and at least 0, got -0.1"),
-    ({"lr": float("nan")}, ValueError, "lr must be finite"),
-    ({"lr": torch.tensor([0.1, 0.2])}, ValueError, "lr must be one number"),
-    ({"lr": "0.1"}, TypeError, "lr must be a number"),
-    ({"damping": 0.0}, ValueError, "damping must lie between 0 and 2"),
-    ({"damping": 2.0}, ValueError, "damping must lie between 0 and 2"),
-    ({"temperature": -1.0}, ValueError, "temperature must be finite"),
-    ({"weight_decay": -1.0}, ValueError, "weight_decay must be finite"),
-    ({"scheme": "leapfrog"}, ValueError, "scheme must be one of post, gjf, baoa"),
-    ({"noise": "pink"}, ValueError, "noise must be one of normal, two-point, byte-sum"),
-    ({"scheme": "baoa", "fused": True}, ValueError, "fused=True knows"),
-]
-OPTIMIZERS = {name: _optimizer_info(setting) for name, setting in SETTINGS.items()}
 
 
 def _field(*shape, device="cpu", dtype=torch.float64, requires_grad=False, seed=0):
