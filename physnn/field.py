@@ -8,7 +8,7 @@ def normalize(field: Tensor, norm: str) -> Tensor:
     """Divide by max|field| over the batch or over each sample; where that is 0, by 1."""
     axes = tuple(range(field.dim())) if norm == "batch" else tuple(range(1, field.dim()))
     peak = field.abs().amax(axes, keepdim=True)
-    return field / torch.where(peak > 0, peak, 1.0)
+    return field / torch.where(peak == 0, 1.0, peak)  # a NaN stays one
 
 
 def spatial_axes(phi: Tensor) -> tuple[int, ...]:
@@ -21,7 +21,7 @@ def difference(field: Tensor, axis: int, boundary: str) -> Tensor:
 
 
 def jump(field: Tensor, axis: int, boundary: str) -> Tensor:
-    """Return D f, f[i+1] - f[i-1] along ``axis``, with what the boundary rule puts beyond the ends."""
+    """Return 2 ∂f, f[i+1] - f[i-1] along ``axis``, with what the boundary rule puts beyond the ends."""
     size = field.shape[axis]
     if boundary == "one-sided" and size < 2:
         raise ValueError(f"boundary='one-sided' needs at least two indices along each axis, got {tuple(field.shape)}")
@@ -39,7 +39,7 @@ def jump(field: Tensor, axis: int, boundary: str) -> Tensor:
 
 
 def add_transposed_jump(out: Tensor, field: Tensor, axis: int, boundary: str, alpha: float) -> None:
-    """Add alpha Dᵀ f to ``out``: f[i-1] - f[i+1], with what transposing the boundary rule puts beyond the ends."""
+    """Add 2 alpha ∂ᵀf to ``out``: f[i-1] - f[i+1], with what transposing the boundary rule puts beyond the ends."""
     size = field.shape[axis]
     first, last = field.narrow(axis, 0, 1), field.narrow(axis, -1, 1)
     if boundary == "periodic":

@@ -1,6 +1,8 @@
 """The layer with its gradient in closed form, in few passes over few tensors."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -8,13 +10,14 @@ from torch.autograd import Function
 
 from physnn.fused import differentiable_backward, is_batched
 
-LARGEST = 80  # of 5 |beta|: the cosh of a little more is no float32
+LARGEST = 1e12  # of cosh 5 beta and of t: their product and an input are float32 still
 
 
 def can_fuse(x: Tensor, weight: Tensor, beta: Tensor, t: Tensor, bias: Tensor | None) -> bool:
     """Tell whether the closed form knows the case: a CPU, where reading a number back is free, and one type for all.
 
-    Where the rapidity is not trained, autograd may have less to do.
+    Where beta is not trained, autograd may have less to do. Where numbers may overflow, the two forms would do so in
+    different places.
     """
     dtype = x.dtype
     return (
@@ -24,7 +27,8 @@ def can_fuse(x: Tensor, weight: Tensor, beta: Tensor, t: Tensor, bias: Tensor | 
         and (bias is None or bias.dtype == dtype)
         and x.is_cpu
         and not torch.is_autocast_enabled("cpu")
-        and abs(5 * beta.item()) < LARGEST
+        and abs(5 * beta.item()) < math.log(LARGEST)
+        and abs(t.item()) < LARGEST
     )
 
 
@@ -42,14 +46,24 @@ class FusedDynamicLinear(Function):
         \partial_t &= S \textstyle\sum \sigma r, & \partial_b &= \textstyle\sum g,
 
     where the sums run over the batch. Kept for it is x alone, as in a linear layer: s and z are made anew in the
-    buffers of u and h, which are in the cache.
+    buffers of u and h, which are in the cache. Where a number of the backward pass may overflow, autograd stands in.
     """
 
     @staticmethod
-    def forward(ctx, x, weight, beta, t, position, bias, gate, composed):
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        beta: Tensor,
+        t: Tensor,
+        position: Tensor,
+        bias: Tensor | None,
+        gate: str | float,
+        composed: Callable[..., Tensor],
+    ) -> Tensor:
         rapidity = 5 * beta.item()
         cosh, sinh = math.cosh(rapidity), math.sinh(rapidity)
-        opening = torch.sigmoid(x.mean(1, keepdim=True)) if gate == "input" else x.new_full((len(x), 1), gate)
+        opening = torch.sigmoid(x.mean(1, keepdim=True)) if gate == "input" else x.new_full((len(x), 1), float(gate))
         base = position * cosh
         z = torch.add(base, opening, alpha=t.item() * sinh).mul_(x)
         ctx.save_for_backward(x, weight, beta, t, position, bias, opening, base)
@@ -57,19 +71,27 @@ class FusedDynamicLinear(Function):
         return z.mm(weight.t()) if bias is None else torch.addmm(bias, z, weight.t())
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> Any:
         if torch.is_autocast_enabled("cpu"):  # since after the forward pass, or this would be the composed form
             with torch.autocast("cpu", enabled=False):
                 return FusedDynamicLinear.backward(ctx, grad)
         x, weight, beta, t, position, bias, opening, base = ctx.saved_tensors
         needed = ctx.needs_input_grad
-        if torch.is_grad_enabled() or is_batched(grad):
+
+        def by_autograd() -> Any:
             inputs = (x, weight, beta, t, position, bias, ctx.gate)
             return (*differentiable_backward(ctx.composed, inputs, needed[:7], grad), None)
+
+        if torch.is_grad_enabled() or is_batched(grad):
+            return by_autograd()
         by_x = by_weight = by_position = None
         cosh, sinh, time = ctx.numbers
         h = grad.mm(weight)
         u = h * x if needed[0] else h.mul_(x)
+        # Of every number below, and in autograd's way to it: a sum over u, times factors of an input and of the layer.
+        bound = 5 * _norm(u) * math.sqrt(u.numel()) * (_norm(base) + cosh) * (1 + abs(time)) * cosh
+        if not bound < torch.finfo(u.dtype).max:
+            return by_autograd()
         r, column = u.sum(1, keepdim=True), u.sum(0)
         gated = opening.view(-1).dot(r.view(-1)).item()
         along = column.dot(position).item()
@@ -87,3 +109,8 @@ class FusedDynamicLinear(Function):
             by_weight = grad.t().mm(torch.mul(scale, x, out=u))
         by_bias = grad.sum(0) if needed[5] else None
         return by_x, by_weight, by_beta, by_t, by_position, by_bias, None, None
+
+
+def _norm(x: Tensor) -> float:
+    """Return the Euclidean norm, or infinity or NaN where it overflows on the way."""
+    return math.sqrt(x.view(-1).dot(x.view(-1)).item())

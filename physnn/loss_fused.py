@@ -1,6 +1,8 @@
 """The loss with its gradient in closed form: one pass forward, one product backward."""
 
-from functools import lru_cache
+import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -8,18 +10,47 @@ from torch import Tensor
 from torch.autograd import Function
 
 from physnn.field import add_transposed_jump, difference, jump, normalize, spatial_axes
-from physnn.fused import differentiable_backward
+from physnn.fused import constant, differentiable_backward, is_batched
+from physnn.labels import subtract_one_hot, subtract_one_hot_on_cpu
 
+Composed = Callable[..., Tensor]
 DENSE = {2: 256, 3: 64, 4: 64}  # sites along an axis: up to so many, products with K are quicker than differences
 SMALL = 2**13  # values: below, one call for both extremes is quicker than two fast ones
+LARGEST = 1e12  # of coefficients, outputs, their inverses: products of three of them and a count are float32 still
 
 
-def choose(phi: Tensor, options: tuple) -> type[Function]:
-    """Return the closed form for these inputs: that of sums over the batch, or that of every case."""
-    *_, norm, _, outer = options
-    # Reading sums back one by one is free on a CPU, and a wait for the device elsewhere.
-    full = phi.dtype in (torch.float32, torch.float64) and phi.is_cpu and not torch.is_autocast_enabled("cpu")
-    return BatchLoss if full and norm == "batch" and outer != "elementwise" else AnyLoss
+def loss(
+    phi: Tensor, target: Tensor, options: tuple[Any, ...], dtype: torch.dtype, composed: Composed
+) -> Tensor | None:
+    """Return the loss, with its gradient in closed form, or None where numbers may overflow on the way.
+
+    Reading numbers is free on a CPU, and a wait for the device elsewhere: there nothing is foreseen.
+    """
+    quadratic, quartic, spatial, norm, _, outer = options
+    if not (abs(quadratic) < LARGEST and abs(quartic) < LARGEST and abs(spatial) < LARGEST):
+        return None
+    field = phi.detach()
+    if (
+        norm == "batch"
+        and outer != "elementwise"
+        and field.is_cpu
+        and field.dtype in (torch.float32, torch.float64)
+        and not torch.is_autocast_enabled("cpu")
+    ):
+        is_field = target.shape == field.shape
+        of_target = _peak(target) if is_field else None
+        peak = _peak(field)  # last: its field is the first to be read again
+        if peak is None or (is_field and of_target is None):
+            return None
+        return BatchLoss.apply(phi, target, peak, of_target, options, composed)  # type: ignore[no-any-return]
+    wide = field.to(torch.promote_types(field.dtype, torch.float32))
+    peak = wide.abs().amax(tuple(range(phi.dim()) if norm == "batch" else range(1, phi.dim())), keepdim=True)
+    peak.add_(peak.logical_not())
+    if field.is_cpu:
+        low, high = torch.aminmax(peak)
+        if not 1 / LARGEST < low.item() <= high.item() < LARGEST:
+            return None
+    return AnyLoss.apply(phi, target, peak, options, dtype, composed)  # type: ignore[no-any-return]
 
 
 class BatchLoss(Function):
@@ -36,65 +67,71 @@ class BatchLoss(Function):
     """
 
     @staticmethod
-    def forward(ctx, phi, target, options, composed):
+    def forward(
+        ctx: Any, phi: Tensor, target: Tensor, peak: Tensor, of_target: Tensor | None, options: Any, composed: Composed
+    ) -> Tensor:
         quadratic, quartic, spatial, _, boundary, outer = options
-        low, high = _extremes(phi)
-        peak = max(-low.item(), high.item()) or 1.0
         u = phi.contiguous() / peak
-        d = _deviation_of_batch(u, target)
-        d2 = d * d
-        flat_u, flat_d, flat_d2 = u.view(-1), d.view(-1), d2.view(-1)
-        energy = quadratic * flat_d.dot(flat_d).item() + quartic * flat_d2.dot(flat_d2).item()
-        # Half of the gradient in u, but for N and the sign of the mean.
-        if spatial:
-            half = _curvature(u, boundary, spatial)
-            energy += flat_u.dot(half.view(-1)).item()
-            half.add_(d, alpha=quadratic)
+        if of_target is None:
+            d = subtract_one_hot_on_cpu(u, target)
         else:
-            half = d * quadratic
-        half.addcmul_(d2, d, value=2 * quartic)
-        del d, d2, flat_d, flat_d2  # their memory, in the cache as yet, serves what follows
-        along = half.view(-1).dot(flat_u).item()
-        at_peak = _at_peak(u)
-        flat = at_peak.view(-1)
-        half.sub_(at_peak, alpha=along / (flat.dot(flat).item() or 1.0))
-        count = phi.numel()
-        slope = 1.0 if outer == "none" else float((energy > 0) - (energy < 0))
-        ctx.save_for_backward(phi, target, half)
-        ctx.options, ctx.composed, ctx.factor = options, composed, 2 * slope / (count * peak)
+            y = target.contiguous().to(u.dtype) / of_target
+            d = torch.sub(u, y, out=y)
+        flat_u, flat_d = u.view(-1), d.view(-1)
+        d2 = flat_d * flat_d
+        energy = quadratic * flat_d.dot(flat_d).item() + quartic * d2.dot(d2).item()
+        count = u.numel()
+        factor = 2 / (count * peak.item())  # from half of the derivative in u to the gradient
+        if spatial:
+            gradient = _curvature(u, boundary, spatial * factor)
+            flat = gradient.view(-1)
+            energy += flat_u.dot(flat).item() / factor
+            flat.add_(flat_d, alpha=quadratic * factor)
+        else:
+            gradient = d * (quadratic * factor)
+            flat = gradient.view(-1)
+        flat.addcmul_(d2, flat_d, value=2 * quartic * factor)
+        del d, d2, flat_d  # their memory, in the cache as yet, serves what follows
+        along, at_peak = flat.dot(flat_u), _at_peak(flat_u)
+        flat.add_(at_peak, alpha=-along.item() / (at_peak.dot(at_peak).item() or 1.0))
+        if outer == "abs" and not energy:
+            gradient.zero_()
+        ctx.save_for_backward(phi, target, gradient)
+        ctx.negative = outer == "abs" and energy < 0
+        ctx.options, ctx.composed = options, composed
         value = energy / count
-        return low.fill_(abs(value) if outer == "abs" else value)
+        return along.fill_(abs(value) if outer == "abs" else value)
 
     @staticmethod
-    def backward(ctx, grad):
-        phi, target, half = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            inputs = (phi, target, ctx.options)
-            return (*differentiable_backward(ctx.composed, inputs, ctx.needs_input_grad[:3], grad), None)
-        return half * (grad * ctx.factor), None, None, None
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        phi, target, gradient = ctx.saved_tensors
+        if torch.is_grad_enabled() or not (is_batched(grad) or math.isfinite(grad.item())):
+            inputs, needed = (phi, target, ctx.options, phi.dtype), (True, False, False, False)
+            return differentiable_backward(ctx.composed, inputs, needed, grad)[0], None, None, None, None, None
+        return gradient * (-grad if ctx.negative else grad), None, None, None, None, None
 
 
 class AnyLoss(Function):
     r"""The loss of any field with any option, on any device, with its gradient formed beside the value.
 
-    With :math:`u = \varphi/M`, M = max|φ|, N elements, the difference :math:`\partial = D/2`, and :math:`w` the
-    derivative of the outer function (1, the sign of the mean, or the sign of the integrand):
+    With :math:`u = \varphi/M`, M = max|φ|, N elements, and :math:`w` the derivative of the outer function (1, the sign
+    of the mean, or the sign of the integrand):
 
     .. math::
-        G = \frac{\partial L}{\partial u} = \frac wN\bigl(2q_2 d + 4q_4 d^3\bigr) + \frac{q_s}{2N} D^\top (w\,Du),
-        \qquad \frac{\partial L}{\partial\varphi} = \frac1M\Bigl(G - \frac{\langle G, u\rangle}{k}\,e\Bigr).
+        g = \frac{\partial L}{\partial u} = \frac wN\bigl(2q_2 d + 4q_4 d^3\bigr)
+        + \frac{2q_s}{N} \partial^\top (w\,\partial u), \qquad
+        \frac{\partial L}{\partial\varphi} = \frac1M\Bigl(g - \frac{\langle g, u\rangle}{k}\,e\Bigr).
 
     The maximum is attained at k places, where e is the sign of φ, and 0 elsewhere: ties share, as in autograd.
     """
 
     @staticmethod
-    def forward(ctx, phi, target, options, composed):
+    def forward(
+        ctx: Any, phi: Tensor, target: Tensor, peak: Tensor, options: Any, dtype: torch.dtype, composed: Composed
+    ) -> Tensor:
         quadratic, quartic, spatial, norm, boundary, outer = options
-        wide = phi.to(torch.promote_types(phi.dtype, torch.float32))
         count, axes = phi.numel(), tuple(range(phi.dim()) if norm == "batch" else range(1, phi.dim()))
-        peak = wide.abs().amax(axes, keepdim=True)
-        peak.add_(peak.logical_not())
-        u = wide / peak
+        u = phi.to(peak.dtype) / peak
         d = _deviation(u, target, norm)
         d2 = d * d
         density = (d2 * quadratic).addcmul_(d2, d2, value=quartic)
@@ -119,36 +156,34 @@ class AnyLoss(Function):
         share = u.mul_(gradient).sum(axes, keepdim=True).div_(ties)
         gradient.addcmul_(at_peak, share, value=-1)
         ctx.save_for_backward(phi, target, gradient, slope / peak)
-        ctx.options, ctx.composed = options, composed
-        return value.to(phi.dtype)
+        ctx.options, ctx.dtype, ctx.composed = options, dtype, composed
+        return value.to(dtype)
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> Any:
         phi, target, gradient, factor = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            inputs = (phi, target, ctx.options)
-            return (*differentiable_backward(ctx.composed, inputs, ctx.needs_input_grad[:3], grad), None)
-        return (gradient * (factor * grad)).to(phi.dtype), None, None, None
+        overflown = grad.is_cpu and not is_batched(grad) and not math.isfinite(grad.item())
+        if torch.is_grad_enabled() or overflown:
+            inputs, needed = (phi, target, ctx.options, ctx.dtype), (True, False, False, False)
+            return differentiable_backward(ctx.composed, inputs, needed, grad)[0], None, None, None, None, None
+        return (gradient * (factor * grad)).to(phi.dtype), None, None, None, None, None
 
 
-def _extremes(field: Tensor) -> tuple[Tensor, Tensor]:
-    return torch.aminmax(field) if field.numel() <= SMALL else (field.amin(), field.amax())
-
-
-def _deviation_of_batch(u: Tensor, target: Tensor) -> Tensor:
-    """Return d = u - y, for norm="batch", with numbers read back."""
-    if target.shape != u.shape:
-        return _deviation(u, target, "batch")
-    low, high = _extremes(target)
-    y = target.to(u.dtype) / (max(-low.item(), high.item()) or 1.0)
-    return torch.sub(u, y, out=y)
+def _peak(field: Tensor) -> Tensor | None:
+    """Return max|field|, or 1 where that is 0, or None where it is not of a moderate size."""
+    low, high = torch.aminmax(field) if field.numel() <= SMALL else (field.amin(), field.amax())
+    peak = low.neg_() if -low.item() > high.item() else high
+    size = peak.item()
+    if 1 / LARGEST < size < LARGEST:
+        return peak
+    return peak.fill_(1.0) if size == 0 else None
 
 
 def _deviation(u: Tensor, target: Tensor, norm: str) -> Tensor:
     """Return d = u - y, with y a field or the one-hot form of labels."""
     if target.shape == u.shape:
         return u - normalize(target.to(u.dtype), norm)
-    return u.scatter_add(1, target.long().unsqueeze(1), _minus_ones(len(u), u.dtype, u.device))
+    return subtract_one_hot(u, target)
 
 
 def _curvature(u: Tensor, boundary: str, spatial: float) -> Tensor:
@@ -175,13 +210,8 @@ def _at_peak(u: Tensor) -> Tensor:
     return F.hardshrink(u, 1 - torch.finfo(u.dtype).eps / 2)
 
 
-@lru_cache
-def _minus_ones(count: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    return torch.full((1, 1), -1.0, dtype=dtype, device=device).expand(count, 1)
-
-
-@lru_cache
+@constant
 def _quadratic_form(size: int, boundary: str, dtype: torch.dtype) -> Tensor:
     """Return K with <u, u K> the sum of the squared differences of the rows of u."""
-    by_row = difference(torch.eye(size, dtype=torch.float64), 1, boundary)
+    by_row = difference(torch.eye(size, dtype=torch.float64, device="cpu"), 1, boundary)
     return (by_row @ by_row.T).to(dtype)
