@@ -35,6 +35,14 @@ def has_numbers(tensor: Tensor) -> bool:
     return not is_traced() and type(tensor) in PLAIN and not tensor.is_meta
 
 
+def type_of_autocast(tensor: Tensor) -> torch.dtype | None:
+    """Return the type that products of ``tensor`` take in the autocast region that we are in, or None outside."""
+    device = tensor.device.type
+    if device == "meta" or not torch.is_autocast_enabled(device):  # torch knows no autocast there
+        return None
+    return torch.get_autocast_dtype(device)
+
+
 def applies(fused: bool | None, *tensors: Tensor | None) -> bool:
     """Say whether to take the hand-written backward pass for an operation on ``tensors``.
 

@@ -349,7 +349,7 @@ def _composed(
     rapidity = 5 * beta.to(dtype)
     tau = t.to(dtype) * (torch.sigmoid(x.mean(-1, keepdim=True, dtype=dtype)) if gate == "input" else gate)
     scale = position * torch.cosh(rapidity) + tau * torch.sinh(rapidity)
-    if _type_of_product(x) == torch.float16:
+    if (fused_form.type_of_autocast(x) or x.dtype) == torch.float16:
         return _product_in_float16(scale * x, weight, bias, x.dtype)
     return F.linear((scale * x).to(x.dtype), weight, bias)
 
@@ -361,13 +361,6 @@ def _product_in_float16(z: Tensor, weight: Tensor, bias: Tensor | None, dtype: t
     product = F.linear((z / power).to(dtype), weight)
     phi = product.to(z.dtype) * power
     return (phi if bias is None else phi + bias).to(product.dtype)
-
-
-def _type_of_product(x: Tensor) -> torch.dtype:
-    device = x.device.type
-    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
-        return torch.get_autocast_dtype(device)
-    return x.dtype
 
 
 def _computed(kind: str, n: int, dtype: torch.dtype, device: torch.device) -> Tensor:

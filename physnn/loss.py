@@ -174,7 +174,7 @@ def _options(
 def _loss(phi: Tensor, target: Tensor, options: Options, fused: bool | None) -> Tensor:
     _check_input(phi, target)
     dtype = phi.dtype
-    if dtype not in (torch.float32, torch.float64) and _is_autocast(phi.device.type):
+    if dtype not in (torch.float32, torch.float64) and fused_form.type_of_autocast(phi):
         dtype = torch.promote_types(dtype, torch.float32)  # as torch's own losses do
     if fused_form.applies(fused, phi, target) and not target.requires_grad:
         value = loss_fused.loss(phi, target, options, dtype, _composed)
@@ -204,10 +204,6 @@ def _density(phi: Tensor, target: Tensor, options: Options) -> Tensor:
     for axis in spatial_axes(phi) if spatial else ():
         density = density + spatial * difference(u, axis, boundary).square()
     return density
-
-
-def _is_autocast(device: str) -> bool:
-    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 
 def _check_input(phi: Tensor, target: Tensor) -> None:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from physnn import DynamicLinear, ExperimentalLayer
+from physnn import DynamicLinear, ExperimentalLayer, dynamic_linear
 
 LAYERS = ("linear", "experimental", "dynamic", "film", "squeeze-excitation", "convolutional")
 POSITIONS = ("index", "normalized", "ones", "permuted", "reversed", "learned", "none")
@@ -63,14 +63,32 @@ class Layer:
             return SqueezeExcitation(n, m)
         if self.kind == "convolutional":
             return Convolutional(n, m)
-        own = self.position in ("reversed", "none")
-        position = "index" if own else self.position
-        layer = DynamicLinear(n, m, beta=self.beta_init, position=position, gate=self.gate, bias=self.bias)
-        if own:
-            layer.position.copy_(layer.position.flip(0) if self.position == "reversed" else torch.zeros(n))
+        options = {"beta": self.beta_init, "gate": self.gate, "bias": self.bias}
+        if self.position in ("reversed", "none"):
+            layer: DynamicLinear = Placed(n, m, self.position, **options)
+        else:
+            layer = DynamicLinear(n, m, position=self.position, **options)
         for name in self.frozen:
             getattr(layer, name).requires_grad_(False)
         return layer
+
+
+class Placed(DynamicLinear):
+    """A dynamic layer with factors a of our own: n-1, ..., 1, 0 ("reversed"), or all of them 0 ("none")."""
+
+    def __init__(self, in_features: int, out_features: int, factors: str, **options) -> None:
+        super().__init__(in_features, out_features, **options)
+        self.factors = factors
+
+    @property
+    def position(self) -> Tensor:
+        index = torch.arange(self.in_features, device=self.weight.device)
+        return index.flip(0) if self.factors == "reversed" else torch.zeros_like(index)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map inputs of shape (\\*, n) to outputs of shape (\\*, m)."""
+        options = {"position": self.position, "gate": self.gate, "bias": self.bias, "fused": self.fused}
+        return dynamic_linear(x, self.weight, self.beta, self.t, **options)
 
 
 class FiLM(nn.Linear):
@@ -150,8 +168,10 @@ def excited(x: Tensor, squeeze: Tensor, excite: Tensor) -> Tensor:
 
 def positions(module: nn.Module, n: int) -> Tensor:
     """Return the factors a of a layer that has them, as it uses them; the post's for its own class."""
-    a = getattr(module, "position", torch.arange(n)).detach().float()
-    return a / a.square().mean().sqrt() if getattr(module, "position_kind", "") == "normalized" else a
+    if getattr(module, "position_kind", "") == "normalized":  # to the digits of the recorded studies
+        index = torch.arange(n).float()
+        return index / index.square().mean().sqrt()
+    return getattr(module, "position", torch.arange(n)).detach().float()
 
 
 def apply(kind: str, bias: bool, x: Tensor, params: Sequence[Tensor], a: Tensor | None, gate: Tensor | None) -> Tensor:
