@@ -30,27 +30,27 @@ def loss(
     if not (abs(quadratic) < LARGEST and abs(quartic) < LARGEST and abs(spatial) < LARGEST):
         return None
     field = phi.detach()
+    if not field.is_cpu:
+        return AnyLoss.apply(phi, target, _peaks(field, norm), options, dtype, composed)  # type: ignore[no-any-return]
+    is_field = target.shape == field.shape
+    of_target = _peak(target) if is_field else None
+    if is_field and of_target is None:
+        return None
     if (
         norm == "batch"
         and outer != "elementwise"
-        and field.is_cpu
         and field.dtype in (torch.float32, torch.float64)
         and not torch.is_autocast_enabled("cpu")
     ):
-        is_field = target.shape == field.shape
-        of_target = _peak(target) if is_field else None
         peak = _peak(field)  # last: its field is the first to be read again
-        if peak is None or (is_field and of_target is None):
+        if peak is None:
             return None
         return BatchLoss.apply(phi, target, peak, of_target, options, composed)  # type: ignore[no-any-return]
-    wide = field.to(torch.promote_types(field.dtype, torch.float32))
-    peak = wide.abs().amax(tuple(range(phi.dim()) if norm == "batch" else range(1, phi.dim())), keepdim=True)
-    peak.add_(peak.logical_not())
-    if field.is_cpu:
-        low, high = torch.aminmax(peak)
-        if not 1 / LARGEST < low.item() <= high.item() < LARGEST:
-            return None
-    return AnyLoss.apply(phi, target, peak, options, dtype, composed)  # type: ignore[no-any-return]
+    peaks = _peaks(field, norm)
+    low, high = torch.aminmax(peaks)
+    if not 1 / LARGEST < low.item() <= high.item() < LARGEST:
+        return None
+    return AnyLoss.apply(phi, target, peaks, options, dtype, composed)  # type: ignore[no-any-return]
 
 
 class BatchLoss(Function):
@@ -169,8 +169,15 @@ class AnyLoss(Function):
         return (gradient * (factor * grad)).to(phi.dtype), None, None, None, None, None
 
 
+def _peaks(field: Tensor, norm: str) -> Tensor:
+    """Return max|field| over the batch or over each sample, in at least float32, or 1 where that is 0."""
+    wide = field.to(torch.promote_types(field.dtype, torch.float32))
+    peaks = wide.abs().amax(tuple(range(field.dim()) if norm == "batch" else range(1, field.dim())), keepdim=True)
+    return peaks.add_(peaks.logical_not())
+
+
 def _peak(field: Tensor) -> Tensor | None:
-    """Return max|field|, or 1 where that is 0, or None where it is not of a moderate size."""
+    """Return max|field| over the batch, or 1 where that is 0, or None where it is not of a moderate size."""
     low, high = torch.aminmax(field) if field.numel() <= SMALL else (field.amin(), field.amax())
     peak = low.neg_() if -low.item() > high.item() else high
     size = peak.item()
