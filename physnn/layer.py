@@ -195,10 +195,12 @@ class DynamicLinear(nn.Module):
             or position.shape != (n,)
             or not torch.equal(position.sort().values, torch.arange(n, dtype=position.dtype, device=position.device))
         ):
+            values = position.unique()
             raise RuntimeError(
-                f"position='permuted', but the buffer is no order of 0..{n - 1}: {position}. Buffers that were averaged "
-                "(use_buffers=True), left empty (to_empty), or filled from the state of another layer are none. "
-                "Load the state_dict of the layer that it was made from, copy that layer's position, or call "
+                f"position='permuted', but the buffer is no order of 0..{n - 1}: of shape {tuple(position.shape)} and "
+                f"{position.dtype}, with {len(values)} values from {values[0].item()} to {values[-1].item()}. Buffers that "
+                "were averaged (use_buffers=True), left empty (to_empty), or filled from the state of another layer are "
+                "none. Load the state_dict of the layer that it was made from, copy that layer's position, or call "
                 "reset_parameters()."
             )
         self._right_order = position, version
@@ -332,7 +334,7 @@ def dynamic_linear(
     else:
         a = _computed(choice("position", position or "index", COMPUTED), n, dtype, x.device)
     parameters = (weight, beta, t, a, bias)
-    if fused_form.applies(fused, x, *parameters) and can_fuse(x, weight, beta, t, bias):
+    if fused_form.applies(fused, x, *parameters) and can_fuse(x, weight, beta, t, bias, gate):
         if x.dim() == 2:
             return FusedDynamicLinear.apply(x, *parameters, gate, _composed)  # type: ignore[no-any-return]
         rows = x.reshape(math.prod(x.shape[:-1]), n)
@@ -379,9 +381,7 @@ def _check_sizes(**sizes: int) -> None:
         raise ValueError(f"{' and '.join(sizes)} must be at least 1, got {' and '.join(map(str, sizes.values()))}")
 
 
-def _check_shapes(
-    weight: Tensor, beta: Tensor, t: Tensor, position: Tensor | str | None, bias: Tensor | None
-) -> None:
+def _check_shapes(weight: Tensor, beta: Tensor, t: Tensor, position: Tensor | str | None, bias: Tensor | None) -> None:
     if weight.dim() != 2:
         raise ValueError(f"weight must have shape (m, n), got {tuple(weight.shape)}")
     for name, one in (("beta", beta), ("t", t)):

@@ -10,10 +10,10 @@ from torch.autograd import Function
 
 from physnn.fused import differentiable_backward, is_batched
 
-LARGEST = 1e12  # of cosh 5 beta and of t: their product and an input are float32 still
+LARGEST = 1e12  # of cosh 5 beta, and of t times a gate: their product and an input are float32 still
 
 
-def can_fuse(x: Tensor, weight: Tensor, beta: Tensor, t: Tensor, bias: Tensor | None) -> bool:
+def can_fuse(x: Tensor, weight: Tensor, beta: Tensor, t: Tensor, bias: Tensor | None, gate: str | float) -> bool:
     """Tell whether the closed form knows the case: a CPU, where reading a number back is free, and one type for all.
 
     Where beta is not trained, autograd may have less to do. Where numbers may overflow, the two forms would do so in
@@ -28,7 +28,7 @@ def can_fuse(x: Tensor, weight: Tensor, beta: Tensor, t: Tensor, bias: Tensor | 
         and x.is_cpu
         and not torch.is_autocast_enabled("cpu")
         and abs(5 * beta.item()) < math.log(LARGEST)
-        and abs(t.item()) < LARGEST
+        and (1 + abs(t.item())) * _size(gate) < LARGEST
     )
 
 
@@ -89,7 +89,7 @@ class FusedDynamicLinear(Function):
         h = grad.mm(weight)
         u = h * x if needed[0] else h.mul_(x)
         # Of every number below, and in autograd's way to it: a sum over u, times factors of an input and of the layer.
-        bound = 5 * _norm(u) * math.sqrt(u.numel()) * (_norm(base) + cosh) * (1 + abs(time)) * cosh
+        bound = 5 * _norm(u) * math.sqrt(u.numel()) * (_norm(base) + cosh) * (1 + abs(time)) * _size(ctx.gate) * cosh
         if not bound < torch.finfo(u.dtype).max:
             return by_autograd()
         r, column = u.sum(1, keepdim=True), u.sum(0)
@@ -109,6 +109,11 @@ class FusedDynamicLinear(Function):
             by_weight = grad.t().mm(torch.mul(scale, x, out=u))
         by_bias = grad.sum(0) if needed[5] else None
         return by_x, by_weight, by_beta, by_t, by_position, by_bias, None, None
+
+
+def _size(gate: str | float) -> float:
+    """Return what the gate is at most, or 1 where it is less."""
+    return 1.0 if isinstance(gate, str) else max(1.0, abs(gate))
 
 
 def _norm(x: Tensor) -> float:

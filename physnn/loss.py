@@ -158,9 +158,7 @@ def ginzburg_landau_density(
     return _density(phi, target, options)
 
 
-def _options(
-    quadratic: float, quartic: float, spatial: float, norm: str, boundary: str, outer: str
-) -> Options:
+def _options(quadratic: float, quartic: float, spatial: float, norm: str, boundary: str, outer: str) -> Options:
     return (
         number("quadratic", quadratic),
         number("quartic", quartic),

@@ -2,9 +2,8 @@
 
 import math
 
-import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from physnn import ginzburg_landau_density, ginzburg_landau_loss
@@ -79,7 +78,21 @@ def test_the_closed_form_is_the_readable_form(
     (value, gradient), (closed, of_closed) = values_and_gradients(
         phi, target, cotangent, **options, norm=norm, boundary=boundary, outer=outer
     )
-    told = (seed, shape, dtype, layout, of_target, oddity, odd_target, labels, cotangent, coefficients, norm, boundary, outer)
+    told = (
+        seed,
+        shape,
+        dtype,
+        layout,
+        of_target,
+        oddity,
+        odd_target,
+        labels,
+        cotangent,
+        coefficients,
+        norm,
+        boundary,
+        outer,
+    )
     assert closed.dtype == value.dtype and of_closed.dtype == gradient.dtype and of_closed.shape == gradient.shape
     eps = torch.finfo(torch.promote_types(dtype, torch.float32)).eps
     size = sum(map(abs, coefficients)) * 16
