@@ -1,35 +1,20 @@
 """The dynamic layer of the post: a linear map whose weights are modulated by cosh and sinh."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from physnn import fused as fused_form
-from physnn.layer_fused import FusedDynamicLinear, can_fuse
+from physnn.dynamic import check_gate, dynamic_linear
+from physnn.fused import has_numbers
 from physnn.options import choice, number, switch
+from physnn.position import COMPUTED, NEVER, POSITIONS, check_order, complaint, computed
 
-COMPUTED = ("index", "normalized", "ones")  # in every pass anew: what is kept can be lost, averaged and cast
-POSITIONS = (*COMPUTED, "permuted", "learned")
 FIXED = ("in_features", "out_features", "position_kind")
-ONE = ((), (1,))  # shapes of one number
-FLOAT16_FITS = 2.0**15  # inputs of a product in float16 are kept below, where it does
-
-
-def _gate(name: str, value: object) -> str | float:
-    if isinstance(value, str):
-        if value == "input":
-            return value
-        raise ValueError(f"{name} must be 'input' or a finite number, got {value!r}")
-    return number(name, value)
-
-
 CHECKS: dict[str, Callable[[str, object], str | float | bool | None]] = {
     "beta_init": number,
-    "gate": _gate,
+    "gate": check_gate,
     "fused": switch,
 }
 
@@ -88,6 +73,8 @@ class DynamicLinear(nn.Module):
     Source: the post, "Dynamic Weight Modification" and its code.
     """
 
+    _last_look = NEVER
+
     def __init__(
         self,
         in_features: int,
@@ -144,8 +131,10 @@ class DynamicLinear(nn.Module):
         position: Tensor | str = self.position_kind
         if position not in COMPUTED:
             position = self.position
-            if self.position_kind == "permuted":
-                self._check_order(position)
+            if self.position_kind == "permuted" and has_numbers(position):
+                look = check_order(position, self.in_features, self._last_look)
+                if look is not self._last_look:
+                    self._last_look = look
         return dynamic_linear(
             x, self.weight, self.beta, self.t, position=position, gate=self.gate, bias=self.bias, fused=self.fused
         )
@@ -163,7 +152,7 @@ class DynamicLinear(nn.Module):
             if self.position_kind == "index":
                 return torch.arange(self.in_features, device=weight.device)
             dtype = torch.promote_types(weight.dtype, torch.float32)
-            return _computed(self.position_kind, self.in_features, dtype, weight.device)
+            return computed(self.position_kind, self.in_features, dtype, weight.device)
         return super().__getattr__(name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -178,34 +167,8 @@ class DynamicLinear(nn.Module):
         super().__setattr__(name, value if check is None else check(name, value))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out of copies which order was found right: theirs may have been changed since."""
-        return {name: value for name, value in self.__dict__.items() if name != "_right_order"}
-
-    def _check_order(self, position: Tensor) -> None:
-        """Check that the buffer is an order, if it is another one or was written to since the last time."""
-        if not fused_form.has_numbers(position):
-            return
-        version = None if position.is_inference() else getattr(position, "_version", None)
-        known, of_version = self._right_order
-        if position is known and version is not None and version == of_version:
-            return
-        n = self.in_features
-        if (
-            position.is_floating_point()
-            or position.shape != (n,)
-            or not torch.equal(position.sort().values, torch.arange(n, dtype=position.dtype, device=position.device))
-        ):
-            values = position.unique()
-            raise RuntimeError(
-                f"position='permuted', but the buffer is no order of 0..{n - 1}: of shape {tuple(position.shape)} and "
-                f"{position.dtype}, with {len(values)} values from {values[0].item()} to {values[-1].item()}. Buffers that "
-                "were averaged (use_buffers=True), left empty (to_empty), or filled from the state of another layer are "
-                "none. Load the state_dict of the layer that it was made from, copy that layer's position, or call "
-                "reset_parameters()."
-            )
-        self._right_order = position, version
-
-    _right_order: tuple[Tensor | None, int | None] = (None, None)
+        """Have copies look at their order themselves: it may have been changed since the last look."""
+        return {name: value for name, value in self.__dict__.items() if name != "_last_look"}
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
@@ -222,16 +185,10 @@ class DynamicLinear(nn.Module):
         unexpected_keys: list[str],
         error_msgs: list[str],
     ) -> None:
-        given, kind = state_dict.get(f"{prefix}position"), self.position_kind
-        saved = local_metadata.get("position", kind)
-        if saved == kind and given is not None:  # an old state, or a plain dict: its own words are all there is
-            saved = "learned" if given.is_floating_point() else "permuted"
-        if saved != kind:
-            error_msgs.append(
-                f"{prefix}position: the state is of a layer with position={saved!r}, and this one has "
-                f"position={kind!r}. Make the layer with position={saved!r}; to take the other values all the same, "
-                "load a plain dict of them, without position."
-            )
+        name = f"{prefix}position"
+        wrong = complaint(self.position_kind, name, state_dict.get(name), local_metadata.get("position"))
+        if wrong is not None:
+            error_msgs.append(wrong)
             return
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
@@ -284,110 +241,9 @@ class ExperimentalLayer(nn.Module):
         return f"input_size={self.w.shape[1]}, output_size={self.w.shape[0]}"
 
 
-def dynamic_linear(
-    x: Tensor,
-    weight: Tensor,
-    beta: Tensor,
-    t: Tensor,
-    *,
-    position: Tensor | str | None = None,
-    gate: str | float = "input",
-    bias: Tensor | None = None,
-    fused: bool | None = None,
-) -> Tensor:
-    r"""Apply the map of :class:`DynamicLinear`, as a function of its parameters.
-
-    .. math::
-        \varphi(x) = W_0\,\bigl[(a \cosh 5\beta + \tau(x) \sinh 5\beta) \odot x\bigr] + b
-
-    Args:
-        x: inputs, shape (\*, n).
-        weight: :math:`W_0`, shape (m, n).
-        beta: :math:`\beta`, a tensor of one number; the rapidity is :math:`5\beta`.
-        t: :math:`t`, shape (1,) or ().
-        position: :math:`a`, shape (n,), or ``"index"`` (the post's 0, 1, ..., n-1, and None), ``"normalized"`` or
-            ``"ones"``.
-        gate: ``"input"`` for :math:`\sigma(\operatorname{mean} x)`, or a number in its place.
-        bias: b, shape (m,), or None.
-        fused: as in the class.
-
-    Returns:
-        :math:`\varphi`, shape (\*, m). The scale is computed in at least float32, whatever the type of ``x``.
-
-    Raises:
-        ValueError: a shape is wrong, the last dimension of ``x`` is not n, or an option is unknown.
-        TypeError: ``x`` is no floating-point tensor, or an option of the wrong kind.
-    """
-    if not isinstance(x, Tensor):
-        raise TypeError(f"expected a tensor, got a {type(x).__name__}; pass torch.as_tensor(x)")
-    _check_shapes(weight, beta, t, position, bias)
-    m, n = weight.shape
-    if x.dim() == 0 or x.shape[-1] != n:
-        raise ValueError(f"expected an input of shape (*, {n}), got {tuple(x.shape)}")
-    if not x.is_floating_point():
-        raise TypeError(f"expected a floating-point input, got {x.dtype}; convert it, e.g. x.float() / 255")
-    if gate != "input":
-        gate = _gate("gate", gate)
-    dtype = torch.promote_types(x.dtype, torch.float32)
-    if isinstance(position, Tensor):
-        a = position.to(dtype)
-    else:
-        a = _computed(choice("position", position or "index", COMPUTED), n, dtype, x.device)
-    parameters = (weight, beta, t, a, bias)
-    if fused_form.applies(fused, x, *parameters) and can_fuse(x, weight, beta, t, bias, gate):
-        if x.dim() == 2:
-            return FusedDynamicLinear.apply(x, *parameters, gate, _composed)  # type: ignore[no-any-return]
-        rows = x.reshape(math.prod(x.shape[:-1]), n)
-        phi: Tensor = FusedDynamicLinear.apply(rows, *parameters, gate, _composed)
-        return phi.view(*x.shape[:-1], m)
-    return _composed(x, *parameters, gate)
-
-
-def _composed(
-    x: Tensor, weight: Tensor, beta: Tensor, t: Tensor, position: Tensor, bias: Tensor | None, gate: str | float
-) -> Tensor:
-    """Scale the input, then multiply by the shared weights: the readable form."""
-    dtype = torch.promote_types(x.dtype, torch.float32)
-    rapidity = 5 * beta.to(dtype)
-    tau = t.to(dtype) * (torch.sigmoid(x.mean(-1, keepdim=True, dtype=dtype)) if gate == "input" else gate)
-    scale = position * torch.cosh(rapidity) + tau * torch.sinh(rapidity)
-    if (fused_form.type_of_autocast(x) or x.dtype) == torch.float16:
-        return _product_in_float16(scale * x, weight, bias, x.dtype)
-    return F.linear((scale * x).to(x.dtype), weight, bias)
-
-
-def _product_in_float16(z: Tensor, weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Tensor:
-    """Multiply by the weights what is divided by a power of two until float16 holds it: z itself may be too large."""
-    peak = z.detach().abs().amax(-1, keepdim=True).clamp(FLOAT16_FITS / 2, torch.finfo(z.dtype).max / 4)
-    power = peak / torch.frexp(peak).mantissa / FLOAT16_FITS  # exact: 1, 2, 4, ...
-    product = F.linear((z / power).to(dtype), weight)
-    phi = product.to(z.dtype) * power
-    return (phi if bias is None else phi + bias).to(product.dtype)
-
-
-def _computed(kind: str, n: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Return the factors of a position that is no tensor."""
-    if kind == "ones":
-        return torch.ones(n, dtype=dtype, device=device)
-    index = torch.arange(n, dtype=dtype, device=device)
-    return index if kind == "index" else index / math.sqrt((n - 1) * (2 * n - 1) / 6)  # rms of 0, 1, ..., n-1
-
-
 def _check_sizes(**sizes: int) -> None:
     for name, size in sizes.items():
         if isinstance(size, bool) or not hasattr(size, "__index__"):
             raise TypeError(f"{name} must be an integer, got {size!r}")
     if min(sizes.values()) < 1:
         raise ValueError(f"{' and '.join(sizes)} must be at least 1, got {' and '.join(map(str, sizes.values()))}")
-
-
-def _check_shapes(weight: Tensor, beta: Tensor, t: Tensor, position: Tensor | str | None, bias: Tensor | None) -> None:
-    if weight.dim() != 2:
-        raise ValueError(f"weight must have shape (m, n), got {tuple(weight.shape)}")
-    for name, one in (("beta", beta), ("t", t)):
-        if one.shape not in ONE:
-            raise ValueError(f"{name} must have shape () or (1,), got {tuple(one.shape)}")
-    if isinstance(position, Tensor) and position.shape != weight.shape[1:]:
-        raise ValueError(f"position must have shape ({weight.shape[1]},), got {tuple(position.shape)}")
-    if bias is not None and bias.shape != weight.shape[:1]:
-        raise ValueError(f"bias must have shape ({weight.shape[0]},), got {tuple(bias.shape)}")
