@@ -8,7 +8,7 @@ from torch import Tensor
 
 from physnn import fused as fused_form
 from physnn.layer_fused import FusedDynamicLinear, can_fuse
-from physnn.options import choice, number
+from physnn.options import choice, number, switch
 from physnn.position import COMPUTED, computed
 
 ONE = ((), (1,))  # shapes of one number
@@ -59,6 +59,7 @@ def dynamic_linear(
         raise TypeError(f"expected a floating-point input, got {x.dtype}; convert it, e.g. x.float() / 255")
     if gate != "input":
         gate = check_gate("gate", gate)
+    fused = switch("fused", fused)
     dtype = torch.promote_types(x.dtype, torch.float32)
     if isinstance(position, Tensor):
         a = position.to(dtype)

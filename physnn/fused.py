@@ -50,7 +50,7 @@ def applies(fused: bool | None, *tensors: Tensor | None) -> bool:
     or a tensor is of a type of its own or has no numbers, or takes part in forward-mode differentiation. These cases
     get the composed form, which is the same numbers.
     """
-    if fused is False or not torch.is_grad_enabled() or is_traced():
+    if fused is False or not torch.is_grad_enabled() or is_traced() or torch.is_inference_mode_enabled():
         return False
     forward_mode = getattr(forward_ad, "_current_level", 0) >= 0
     needed = False
