@@ -62,15 +62,15 @@ def dynamic_linear(
     fused = switch("fused", fused)
     dtype = torch.promote_types(x.dtype, torch.float32)
     if isinstance(position, Tensor):
-        a = position.to(dtype)
+        a, reach = position.to(dtype), None
     else:
-        a = computed(choice("position", position or "index", COMPUTED), n, dtype, x.device)
+        a, reach = computed(choice("position", position or "index", COMPUTED), n, dtype, x.device), float(n)
     parameters = (weight, beta, t, a, bias)
     if fused_form.applies(fused, x, *parameters) and can_fuse(x, weight, beta, t, bias, gate):
         if x.dim() == 2:
-            return FusedDynamicLinear.apply(x, *parameters, gate, _composed)  # type: ignore[no-any-return]
+            return FusedDynamicLinear.apply(x, *parameters, gate, reach, _composed)  # type: ignore[no-any-return]
         rows = x.reshape(math.prod(x.shape[:-1]), n)
-        phi: Tensor = FusedDynamicLinear.apply(rows, *parameters, gate, _composed)
+        phi: Tensor = FusedDynamicLinear.apply(rows, *parameters, gate, reach, _composed)
         return phi.view(*x.shape[:-1], m)
     return _composed(x, *parameters, gate)
 

@@ -10,6 +10,7 @@ from torch.autograd import Function
 
 from physnn.fused import differentiable_backward, is_batched
 
+LARGEST_SUM = 1e38  # that a float32 holds, with a little to spare
 LARGEST = 1e12  # of cosh 5 beta, and of t times a gate: their product and an input are float32 still
 
 
@@ -35,6 +36,8 @@ def can_fuse(x: Tensor, weight: Tensor, beta: Tensor, t: Tensor, bias: Tensor | 
 class FusedDynamicLinear(Function):
     r"""The map of :class:`physnn.DynamicLinear` for x of shape (B, n), with its gradient, on a CPU.
 
+    ``reach`` is what the position is at most, or None to look.
+
     With :math:`C, S = \cosh 5\beta, \sinh 5\beta`, the scale :math:`s = aC + t\sigma S` of each sample,
     :math:`z = s \odot x`, :math:`g = \partial L/\partial\varphi`, :math:`h = gW_0`, :math:`u = h \odot x`, and
     :math:`r` the sum of u of each sample:
@@ -59,6 +62,7 @@ class FusedDynamicLinear(Function):
         position: Tensor,
         bias: Tensor | None,
         gate: str | float,
+        reach: float | None,
         composed: Callable[..., Tensor],
     ) -> Tensor:
         rapidity = 5 * beta.item()
@@ -68,6 +72,7 @@ class FusedDynamicLinear(Function):
         z = torch.add(base, opening, alpha=t.item() * sinh).mul_(x)
         ctx.save_for_backward(x, weight, beta, t, position, bias, opening, base)
         ctx.numbers, ctx.gate, ctx.composed = (cosh, sinh, t.item()), gate, composed
+        ctx.reach = _norm(position) if reach is None else reach
         return z.mm(weight.t()) if bias is None else torch.addmm(bias, z, weight.t())
 
     @staticmethod
@@ -77,21 +82,17 @@ class FusedDynamicLinear(Function):
                 return FusedDynamicLinear.backward(ctx, grad)
         x, weight, beta, t, position, bias, opening, base = ctx.saved_tensors
         needed = ctx.needs_input_grad
-
-        def by_autograd() -> Any:
-            inputs = (x, weight, beta, t, position, bias, ctx.gate)
-            return (*differentiable_backward(ctx.composed, inputs, needed[:7], grad), None)
-
+        inputs = (x, weight, beta, t, position, bias, ctx.gate)
         if torch.is_grad_enabled() or is_batched(grad):
-            return by_autograd()
+            return (*differentiable_backward(ctx.composed, inputs, needed[:7], grad), None, None)
         by_x = by_weight = by_position = None
         cosh, sinh, time = ctx.numbers
         h = grad.mm(weight)
         u = h * x if needed[0] else h.mul_(x)
         # Of every number below, and in autograd's way to it: a sum over u, times factors of an input and of the layer.
-        bound = 5 * _norm(u) * math.sqrt(u.numel()) * (_norm(base) + cosh) * (1 + abs(time)) * _size(ctx.gate) * cosh
-        if not bound < torch.finfo(u.dtype).max:
-            return by_autograd()
+        factors = 5 * cosh * cosh * (1 + ctx.reach) * (1 + abs(time)) * _size(ctx.gate)
+        if not _norm(u) * math.sqrt(u.numel()) * factors < LARGEST_SUM:
+            return (*differentiable_backward(ctx.composed, inputs, needed[:7], grad), None, None)
         r, column = u.sum(1, keepdim=True), u.sum(0)
         gated = opening.view(-1).dot(r.view(-1)).item()
         along = column.dot(position).item()
@@ -108,7 +109,7 @@ class FusedDynamicLinear(Function):
         if needed[1]:
             by_weight = grad.t().mm(torch.mul(scale, x, out=u))
         by_bias = grad.sum(0) if needed[5] else None
-        return by_x, by_weight, by_beta, by_t, by_position, by_bias, None, None
+        return by_x, by_weight, by_beta, by_t, by_position, by_bias, None, None, None
 
 
 def _size(gate: str | float) -> float:
@@ -118,4 +119,5 @@ def _size(gate: str | float) -> float:
 
 def _norm(x: Tensor) -> float:
     """Return the Euclidean norm, or infinity or NaN where it overflows on the way."""
-    return math.sqrt(x.view(-1).dot(x.view(-1)).item())
+    flat = x.view(-1)
+    return math.sqrt(flat.dot(flat).item())
