@@ -69,13 +69,15 @@ def test_autocast_is_finite_where_the_output_is(dtype, position):
     layer = DynamicLinear(16384, 4, position=position).to(DEVICE)
     x = random(8, 16384, seed=1, dtype=torch.float32).to(DEVICE)
     full = layer(x)
+    exact = torch.autograd.grad(full.sum(), list(layer.parameters()))
     with torch.autocast(DEVICE.type, dtype=dtype):
         half = layer(x)
-    half.float().sum().backward()
+    rounded = torch.autograd.grad(half.float().sum(), list(layer.parameters()))
     assert full.abs().max() < 60_000 and half.isfinite().all()
     size = full.square().mean().sqrt().item()
     torch.testing.assert_close(half.float(), full, rtol=0, atol=8 * torch.finfo(dtype).eps * size)
-    assert all(p.grad.isfinite().all() for p in layer.parameters())
+    # The gradient of the weights is a product in low precision as well, and may be too large for it.
+    assert all(b[a.abs() < 30_000].isfinite().all() for a, b in zip(exact, rounded, strict=True))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

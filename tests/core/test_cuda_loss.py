@@ -23,7 +23,7 @@ FIELDS = {
 
 
 def value_and_gradient(device, phi, target, dtype=torch.float64, **options):
-    x = phi.to(device, dtype).requires_grad_()
+    x = phi.to(device, dtype, copy=True).requires_grad_()
     y = target.to(device, dtype) if target.is_floating_point() else target.to(device)
     value = ginzburg_landau_loss(x, y, *COEFFICIENTS, **options)
     return value, torch.autograd.grad(value, x)[0]
@@ -48,7 +48,7 @@ def test_the_density_and_second_derivatives_are_the_cpu(kind):
     phi, target = FIELDS[kind]
     made = []
     for device in (DEVICE, "cpu"):
-        x, y = phi.to(device).requires_grad_(), target.to(device)
+        x, y = phi.to(device, copy=True).requires_grad_(), target.to(device)
         density = ginzburg_landau_density(x, y, *COEFFICIENTS)
         (first,) = torch.autograd.grad(GinzburgLandauLoss(*COEFFICIENTS)(x, y), x, create_graph=True)
         (second,) = torch.autograd.grad(first.square().sum(), x)
@@ -109,7 +109,7 @@ def test_a_wrong_label_is_named_and_the_gpu_lives_on(wrong, fused):
     phi, labels = FIELDS["labels"]
     labels = labels.clone()
     labels[2] = wrong
-    x = phi.to(DEVICE).requires_grad_()
+    x = phi.to(DEVICE, copy=True).requires_grad_()
     with pytest.raises(ValueError, match=rf"class indices must lie in 0\.\.9, got .*{wrong}"):
         GinzburgLandauLoss(fused=fused)(x, labels.to(DEVICE))
     assert (x + 1).sum().isfinite()
@@ -122,7 +122,7 @@ def test_zero_fields_and_ties_are_the_cpu(norm, outer):
     for phi in (torch.zeros(4, 5), torch.ones(4, 5), torch.tensor([[1.0, -1.0, 0.0, 1.0]] * 3)):
         made = []
         for device in (DEVICE, "cpu"):
-            x = phi.double().to(device).requires_grad_()
+            x = phi.to(device, torch.float64, copy=True).requires_grad_()
             value = ginzburg_landau_loss(x, torch.zeros(len(phi), dtype=torch.long, device=device), *COEFFICIENTS,
                                          norm=norm, outer=outer)  # fmt: skip
             made.append([home(value), home(torch.autograd.grad(value, x)[0])])
