@@ -5,7 +5,8 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from physnn.layer import DynamicLinear, ExperimentalLayer, dynamic_linear
+    from physnn.dynamic import dynamic_linear
+    from physnn.layer import DynamicLinear, ExperimentalLayer
     from physnn.loss import GinzburgLandauLoss, ginzburg_landau_density, ginzburg_landau_loss
     from physnn.optim import Langevin
     from physnn.temperature import (
@@ -40,7 +41,7 @@ __all__ = [
 _HOME = {
     "DynamicLinear": "layer",
     "ExperimentalLayer": "layer",
-    "dynamic_linear": "layer",
+    "dynamic_linear": "dynamic",
     "GinzburgLandauLoss": "loss",
     "ginzburg_landau_density": "loss",
     "ginzburg_landau_loss": "loss",

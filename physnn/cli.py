@@ -162,7 +162,9 @@ def _connection(options: argparse.Namespace) -> "Callable[[], AbstractContextMan
     def connect() -> "AbstractContextManager[Client]":
         from physnn.lab.sweeping.cluster import local, remote
 
-        return remote(options.scheduler, options.scheduler_file, **tls) if distant else local(options.workers)
+        client: AbstractContextManager[Client]
+        client = remote(options.scheduler, options.scheduler_file, **tls) if distant else local(options.workers)
+        return client
 
     return connect
 

@@ -7,20 +7,32 @@ import functools
 import importlib
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from physnn.noise import byte_sum_at, draw_key
-from physnn.scheme import each
+from physnn.scheme import Tensors, each
 
 DTYPES = (torch.float32, torch.float64)
 SMALL = 2**14  # A call costs as much as the update of so many values: smaller tensors are updated as one.
+Update = Callable[..., None]
 WIDTH = 1024  # values in a row: a kernel reads the indices of one from memory, quicker than it would count
 
 
 def compiled_update(
-    scheme, params, grads, velocities, last, generator, *, lr, damping, noise_std, weight_decay
+    scheme: str,
+    params: Tensors,
+    grads: Tensors,
+    velocities: Tensors,
+    last: Tensors | None,
+    generator: torch.Generator,
+    *,
+    lr: float,
+    damping: float,
+    noise_std: float,
+    weight_decay: float,
 ) -> bool:
     """Update contiguous tensors of one device and type; return False, with nothing changed, if no kernel can be had.
 
@@ -32,11 +44,11 @@ def compiled_update(
     if update is None:
         return False
     device, dtype = params[0].device, params[0].dtype
-    key, numbers = draw_key(generator), [1 - damping, lr, noise_std, weight_decay]
+    key, options = draw_key(generator), [1 - damping, lr, noise_std, weight_decay]
     if device.type == "cuda":
-        update(scheme, params, velocities, last, grads, key, numbers)
+        update(scheme, params, velocities, last, grads, key, options)
         return True
-    numbers = torch.tensor(numbers, dtype=dtype)
+    numbers = torch.tensor(options, dtype=dtype)
     lists = [tensors for tensors in (params, velocities, last, grads) if tensors is not None]
     flat = list(zip(*([t.detach().view(-1) for t in tensors] for tensors in lists), strict=True))
     small = sum(p.numel() <= SMALL for p in params)
@@ -50,7 +62,7 @@ def compiled_update(
     return True
 
 
-def _update_copies(update, flat: list[tuple[Tensor, ...]], key: Tensor, numbers: Tensor) -> int:
+def _update_copies(update: Update, flat: list[tuple[Tensor, ...]], key: Tensor, numbers: Tensor) -> int:
     """Update small tensors as one, filled up to whole rows, of which the compiler wants two; return their size."""
     sizes = [tensors[0].numel() for tensors in flat]
     rest = max(2 * WIDTH, -(-sum(sizes) // WIDTH) * WIDTH) - sum(sizes)
@@ -100,13 +112,14 @@ def _baoa(theta: Tensor, v: Tensor, g: Tensor, key: Tensor, h: Tensor, columns: 
     theta.add_(0.5 * (kicked + v))
 
 
-UPDATES = {"post": _post, "gjf": _gjf, "baoa": _baoa}
+UPDATES: dict[str, Update] = {"post": _post, "gjf": _gjf, "baoa": _baoa}
 
 
-def _compile(function: Callable[..., None]) -> Callable[..., None]:
+def _compile(function: Update) -> Update:
     """Return ``function`` compiled for any number of rows, with multiply and add in one instruction where it can be."""
     flag = "cpp.enable_floating_point_contract_flag"
-    for options in ({flag: "fast"}, {flag: True}):  # a word since torch 2.7, a switch in torch 2.6
+    choices: tuple[dict[str, Any], ...] = ({flag: "fast"}, {flag: True})
+    for options in choices:  # a word since torch 2.7, a switch in torch 2.6
         try:
             return torch.compile(function, dynamic=True, fullgraph=True, options=options)
         except RuntimeError:  # the option has another type, or is not known
@@ -115,7 +128,7 @@ def _compile(function: Callable[..., None]) -> Callable[..., None]:
 
 
 @functools.cache
-def _kernel(scheme: str, dtype: torch.dtype, device: torch.device) -> Callable[..., None] | None:
+def _kernel(scheme: str, dtype: torch.dtype, device: torch.device) -> Update | None:
     """Compile the update of ``scheme`` for any number of rows; return None, with a warning, if that fails.
 
     The numbers of a step come in a tensor, so that a schedule does not compile anew. The kernel is tried on tensors of
@@ -128,9 +141,9 @@ def _kernel(scheme: str, dtype: torch.dtype, device: torch.device) -> Callable[.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the compiler's own, which would fail it where warnings are errors
             if device.type == "cuda":
-                update = importlib.import_module("physnn.triton_kernel").launch
+                update: Update = importlib.import_module("physnn.triton_kernel").launch
                 theta, v, *last, g = ([row] for row in rows)
-                update(scheme, theta, v, *(last or [None]), g, key, [0.0] * 4)
+                update(scheme, theta, v, last[0] if last else None, g, key, [0.0] * 4)
             else:
                 update = _compile(UPDATES[scheme])
                 update(*rows, key, torch.zeros(4, dtype=dtype, device=device), _columns(device))

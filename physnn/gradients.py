@@ -17,17 +17,18 @@ def check_gradients(params: list[Tensor], finite: bool) -> None:
         RuntimeError: a gradient is sparse.
         FloatingPointError: a value is infinite or NaN.
     """
-    for p in params:
-        if p.grad.is_sparse:
+    grads = [p.grad for p in params if p.grad is not None]
+    for grad in grads:
+        if grad.is_sparse:
             raise RuntimeError("Langevin does not support sparse gradients; use a dense one (sparse=False)")
-    if not finite or _sums_are_finite([p.grad for p in params if has_values(p.grad)]):
+    if not finite or _sums_are_finite([grad for grad in grads if has_values(grad)]):
         return
-    bad = next(((i, p) for i, p in enumerate(params) if has_values(p.grad) and not p.grad.isfinite().all()), None)
-    if bad is not None:  # else only the sum overflowed
-        i, bad = bad
+    bad = [i for i, grad in enumerate(grads) if has_values(grad) and not grad.isfinite().all()]
+    if bad:  # else only the sum overflowed
+        i, wrong = bad[0], grads[bad[0]]
         raise FloatingPointError(
-            f"the gradient of parameter {i} (shape {tuple(bad.shape)}) has "
-            f"{int((~bad.grad.isfinite()).sum())} values that are not finite; nothing was updated. "
+            f"the gradient of parameter {i} (shape {tuple(wrong.shape)}) has "
+            f"{int((~wrong.isfinite()).sum())} values that are not finite; nothing was updated. "
             "Lower lr, or look for a division by zero in the loss"
         )
 

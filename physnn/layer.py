@@ -164,7 +164,7 @@ class DynamicLinear(nn.Module):
                 "position='permuted' or 'learned', or pass the vector to physnn.dynamic_linear"
             )
         check = CHECKS.get(name)
-        super().__setattr__(name, value if check is None else check(name, value))
+        super().__setattr__(name, value if check is None else check(name, value))  # type: ignore[arg-type]
 
     def __getstate__(self) -> dict[str, Any]:
         """Have copies look at their order themselves: it may have been changed since the last look."""

@@ -157,7 +157,7 @@ class AnyLoss(Function):
         gradient.addcmul_(at_peak, share, value=-1)
         ctx.save_for_backward(phi, target, gradient, slope / peak)
         ctx.options, ctx.dtype, ctx.composed = options, dtype, composed
-        return value.to(dtype)
+        return value.to(dtype)  # type: ignore[no-any-return]
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,10 +16,18 @@ from physnn.source import KEY, NoiseSource
 from physnn.state import WIDE, check_parameters, check_state, rescaling
 from physnn.update import batches, begin, update
 
+if TYPE_CHECKING:
+    from physnn.temperature import Thermometer
+
 # Absent in the states of older versions.
 NEW_OPTIONS = {"scheme": "post", "noise": "normal", "fused": None, "compiled": False, "noise_at_zero": True}
-# A step checks its values and takes noise from generators: nothing of it can be traced.
-untraced = getattr(torch, "_disable_dynamo", None) or torch.compiler.disable
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def untraced(function: F) -> F:
+    """Have ``torch.compile`` leave a function alone that checks values and takes noise from generators."""
+    left: F = (getattr(torch, "_disable_dynamo", None) or torch.compiler.disable)(function)
+    return left
 
 
 class Langevin(Optimizer):
@@ -139,9 +147,14 @@ class Langevin(Optimizer):
     ) -> None:
         self.check_finite = check_finite
         self.scratch: dict[tuple[torch.device, torch.dtype], Tensor] = {}
-        self.thermometer = None  # set by physnn.Thermometer
+        self.thermometer: Thermometer | None = None  # set by physnn.Thermometer
         self.source = NoiseSource(generator)
-        options = {"lr": lr, "damping": damping, "temperature": temperature, "weight_decay": weight_decay}
+        options: dict[str, Any] = {
+            "lr": lr,
+            "damping": damping,
+            "temperature": temperature,
+            "weight_decay": weight_decay,
+        }
         options |= {"maximize": maximize, "foreach": foreach, "scheme": scheme, "noise": noise, "fused": fused}
         options |= {"compiled": compiled, "rescale": rescale, "noise_at_zero": noise_at_zero}
         super().__init__(params, {**options, "velocity_lr": None})  # the lr of the last step: the velocities' unit
@@ -189,7 +202,9 @@ class Langevin(Optimizer):
             self._write_noise()
         if any(group["temperature"] > 0 for group in self.param_groups):
             self.source.check_seeded()
-        measuring = self.thermometer is not None and self.thermometer.begin()
+        thermometer = self.thermometer
+        if thermometer is not None and not thermometer.begin():
+            thermometer = None
         for index, group in enumerate(self.param_groups):
             lr = float(group["lr"])
             if lr == 0 and group["velocity_lr"] is None:
@@ -202,12 +217,12 @@ class Langevin(Optimizer):
                 velocities = [self.state[p].get("velocity") for p in group["params"]]
                 each("mul_", [v for v in velocities if v is not None], factor)
             for params in batches(group):
-                if measuring:
-                    self.thermometer.before(index, params)
+                if thermometer is not None:
+                    thermometer.before(index, params)
                 states = [self.state[p] for p in params]
                 update(params, group, states, self.source.of(params[0].device), self.scratch)
-                if measuring:
-                    self.thermometer.after(index, params)
+                if thermometer is not None:
+                    thermometer.after(index, params)
             group["velocity_lr"] = lr or group["velocity_lr"]
         return loss
 
@@ -243,8 +258,9 @@ class Langevin(Optimizer):
         held = {p.device: self.state[p][KEY] for p in params if KEY in self.state[p]}
         older = {torch.device(device): state for device, state in loaded.get("noise", {}).items()}
         for device in {p.device: None for p in params if p.device in self.source.generators}:
-            if device in held or device in older:
-                self.source.follow(device, held.get(device, older.get(device)))
+            given = held.get(device, older.get(device))
+            if given is not None:
+                self.source.follow(device, given)
             else:
                 self.source.warn(f"the state holds no noise for {device}", stacklevel=2)
 

@@ -6,13 +6,27 @@ there are two updates only.
 """
 
 import functools
+from typing import Any
 
 import torch
+from torch import Tensor
 
 SCHEMES = ("post", "gjf", "baoa")
+Tensors = list[Tensor]
 
 
-def single_tensor(scheme, params, grads, velocities, noise, *, lr, damping, noise_std, weight_decay) -> None:
+def single_tensor(
+    scheme: str,
+    params: Tensors,
+    grads: Tensors,
+    velocities: Tensors,
+    noise: Tensors | None,
+    *,
+    lr: float,
+    damping: float,
+    noise_std: float,
+    weight_decay: float,
+) -> None:
     """Update one tensor after the other: the readable form."""
     for i, (theta, g, v) in enumerate(zip(params, grads, velocities, strict=True)):
         if weight_decay:
@@ -28,7 +42,18 @@ def single_tensor(scheme, params, grads, velocities, noise, *, lr, damping, nois
         theta.add_(v, alpha=0.5 if scheme == "baoa" else 1)
 
 
-def multi_tensor(scheme, params, grads, velocities, noise, *, lr, damping, noise_std, weight_decay) -> None:
+def multi_tensor(
+    scheme: str,
+    params: Tensors,
+    grads: Tensors,
+    velocities: Tensors,
+    noise: Tensors | None,
+    *,
+    lr: float,
+    damping: float,
+    noise_std: float,
+    weight_decay: float,
+) -> None:
     """Update all tensors of one device and type at once: the same numbers, fewer calls."""
     if weight_decay:
         grads = each("add", grads, params, alpha=weight_decay)
@@ -44,7 +69,7 @@ def multi_tensor(scheme, params, grads, velocities, noise, *, lr, damping, noise
     each("add_", params, velocities, alpha=0.5 if scheme == "baoa" else 1)
 
 
-def each(name, tensors, other, **options):
+def each(name: str, tensors: Tensors, other: Tensors | float, **options: float) -> Any:
     """Call the method ``name`` of every tensor with ``other``, a number or a list: at once, where torch can."""
     if not tensors:
         return []
@@ -55,7 +80,7 @@ def each(name, tensors, other, **options):
     return [getattr(tensor, name)(value, **options) for tensor, value in zip(tensors, others, strict=True)]
 
 
-def can_fuse(scheme, params, damping) -> bool:
+def can_fuse(scheme: str, params: Tensors, damping: float) -> bool:
     """Tell whether torch's fused SGD, a private function, not for momentum 0, takes such contiguous tensors."""
     return scheme != "baoa" and damping != 1 and _fused_works(params[0].device.type)
 
@@ -72,7 +97,16 @@ def _fused_works(device_type: str) -> bool:
     return theta.item() == 5.0 and v.item() == 4.0
 
 
-def fused(params, grads, velocities, kicks, *, lr, damping, weight_decay) -> None:
+def fused(
+    params: Tensors,
+    grads: Tensors,
+    velocities: Tensors,
+    kicks: Tensors,
+    *,
+    lr: float,
+    damping: float,
+    weight_decay: float,
+) -> None:
     """Take a step of ``"post"`` or ``"gjf"`` in one pass; ``kicks``, the scaled noise, is overwritten.
 
     SGD with momentum is b <- (1 - damping) b + g, theta <- theta - lr b. With lr = -1 and the kick minus lr times the

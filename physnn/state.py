@@ -47,6 +47,7 @@ def check_state(i: int, group: int, p: Tensor, state: dict[str, Any]) -> None:
         RuntimeError: shape, type, device or layout differ.
     """
     grad, shape, device = p.grad, p.shape, p.device
+    assert grad is not None, "the caller's choice"
     if grad.shape != shape or grad.device != device or grad.is_complex() != p.is_complex():
         raise RuntimeError(
             f"the gradient of parameter {i} of group {group} is {_describe(grad)}, but the parameter is "

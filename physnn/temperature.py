@@ -78,7 +78,7 @@ class Thermometer:
         group, sums = self.optimizer.param_groups[index], self.sums[index]
         sign = -1 if group["maximize"] else 1
         sums["dof"] += sum(p.numel() * (2 if p.is_complex() else 1) for p in params)
-        sums["virials"] += [sign * _dot(p, p.grad) for p in params]
+        sums["virials"] += [sign * _dot(p, p.grad) for p in params if p.grad is not None]
         if group["weight_decay"]:
             sums["virials"] += [group["weight_decay"] * _dot(p, p) for p in params]
         if group["scheme"] == "post":

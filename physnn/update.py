@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from physnn.noise import draw, room
 from physnn.state import WIDE, wide
 from physnn.tracing import has_values
 
+Scratch = dict[tuple[torch.device, torch.dtype], Tensor]
 BATCH = 2**21  # values: their noise is still in the last cache when the update reads it
 GPU_BATCH = 2**25  # values, elsewhere than on a CPU: enough to keep a GPU busy, and noise of 128 MiB
 WINDOW = 2**17  # values: in the second one, where an update can go piece by piece
@@ -32,7 +33,8 @@ def batches(group: dict[str, Any]) -> Iterator[list[Tensor]]:
     for params in buckets.values():
         if group["noise"] == "byte-sum":
             params.sort(key=Tensor.numel)  # as compiled_update wants them
-        batch, size, most = [], 0, BATCH if params[0].device.type == "cpu" else GPU_BATCH
+        batch: list[Tensor] = []
+        size, most = 0, BATCH if params[0].device.type == "cpu" else GPU_BATCH
         for p in params:
             if batch and size + p.numel() > most:
                 yield batch
@@ -58,7 +60,7 @@ def update(
     group: dict[str, Any],
     states: list[dict[str, Any]],
     generator: torch.Generator | None,
-    scratch: dict[tuple[torch.device, torch.dtype], Tensor],
+    scratch: Scratch,
 ) -> None:
     """Take one step of ``params``, all of one device and type, with the options of ``group``.
 
@@ -73,7 +75,7 @@ def update(
     thetas = [_real(p) for p in params]
     velocities = [_real(state["velocity"]) for state in states]
     dtype = velocities[0].dtype
-    grads = [_gradient(p.grad, dtype) for p in params]
+    grads = [_gradient(p, dtype) for p in params]
     if params[0].dtype not in WIDE:
         _move(thetas, grads, velocities, group, states, generator, scratch)
         return
@@ -85,50 +87,57 @@ def update(
         torch.sub(moved, theta, out=rest)
 
 
-def _move(thetas, grads, velocities, group, states, generator, scratch) -> None:
+def _move(
+    thetas: list[Tensor],
+    grads: list[Tensor],
+    velocities: list[Tensor],
+    group: dict[str, Any],
+    states: list[dict[str, Any]],
+    generator: torch.Generator | None,
+    scratch: Scratch,
+) -> None:
     """Draw the noise, and update real tensors in the form that applies."""
     scheme, kind, lr = group["scheme"], group["noise"], float(group["lr"])
     damping, decay = float(group["damping"]), float(group["weight_decay"])
     spread = 2 - damping if scheme == "baoa" else 2
     noise_std = math.sqrt(spread * damping * lr * float(group["temperature"]))
-    hot = noise_std > 0 and generator is not None
+    source = generator if noise_std > 0 else None
     last = None
-    if hot and scheme == "gjf":
+    if source is not None and scheme == "gjf":
         first = group["velocity_lr"] == 0
-        last = _last_noise(states, first, lambda: _noise(kind, thetas, generator, scratch))
-    numbers = {
-        "lr": -lr if group["maximize"] else lr,
-        "damping": damping,
-        "weight_decay": -decay if group["maximize"] else decay,
-    }
+        last = _last_noise(states, first, lambda: _noise(kind, thetas, source, scratch))
+    if group["maximize"]:
+        lr, decay = -lr, -decay
     tensors = (thetas, grads, velocities)
     chosen = group["compiled"] or group["fused"] or (group["fused"] is None and group["foreach"] is None)
     flat = chosen and has_values(thetas[0]) and all(t.is_contiguous() for several in tensors for t in several)
-    if group["compiled"] and hot and flat and thetas[0].dtype in DTYPES:
-        if compiled_update(scheme, *tensors, last, generator, noise_std=noise_std, **numbers):
+    if group["compiled"] and source is not None and flat and thetas[0].dtype in DTYPES:
+        if compiled_update(
+            scheme, *tensors, last, source, lr=lr, damping=damping, noise_std=noise_std, weight_decay=decay
+        ):
             return
     fuse = flat and schemes.can_fuse(scheme, thetas, damping)
     masked = not group["noise_at_zero"]
     if fuse and last is None:
-        for pieces in windows(tensors, _window(kind, thetas)):
-            kicks = _noise(kind, pieces[0], generator, scratch, noise_std if hot else None)
-            if hot and masked:
-                _mask(kicks, pieces[1])
-            schemes.fused(*pieces, kicks, **numbers)
+        for theta, grad, velocity in windows(tensors, _window(kind, thetas)):
+            kicks = _noise(kind, theta, source, scratch, noise_std)
+            if source is not None and masked:
+                _mask(kicks, grad)
+            schemes.fused(theta, grad, velocity, kicks, lr=lr, damping=damping, weight_decay=decay)
         return
-    noise = eta = _noise(kind, thetas, generator, scratch) if hot else None
-    if last is not None:
+    noise = eta = None if source is None else _noise(kind, thetas, source, scratch)
+    if last is not None and noise is not None:
         schemes.each("add_", last, noise)
         eta, noise_std = last, noise_std / 2
-    if hot and masked:
+    if eta is not None and masked:
         _mask(eta, grads)
-    if fuse:
+    if fuse and eta is not None:
         schemes.each("mul_", eta, noise_std)
-        schemes.fused(*tensors, eta, **numbers)
+        schemes.fused(*tensors, eta, lr=lr, damping=damping, weight_decay=decay)
     else:
         form = schemes.single_tensor if group["foreach"] is False else schemes.multi_tensor
-        form(scheme, *tensors, eta, noise_std=noise_std, **numbers)
-    if last is not None:
+        form(scheme, *tensors, eta, lr=lr, damping=damping, noise_std=noise_std, weight_decay=decay)
+    if last is not None and noise is not None:
         schemes.each("copy_", last, noise)
 
 
@@ -168,18 +177,24 @@ def _window(kind: str, thetas: list[Tensor]) -> int:
     return sum(t.numel() for t in thetas) if whole else WINDOW
 
 
-def _noise(kind, thetas, generator, scratch, std: float | None = 1.0) -> list[Tensor]:
-    """Draw noise of standard deviation ``std`` for all tensors at once; zeros, and nothing drawn, for None."""
+def _noise(
+    kind: str,
+    thetas: list[Tensor],
+    generator: torch.Generator | None,
+    scratch: Scratch,
+    std: float = 1.0,
+) -> list[Tensor]:
+    """Draw noise of standard deviation ``std`` for all tensors at once; zeros where there is no generator."""
     sizes = [p.numel() for p in thetas]
     total, key = sum(sizes), (thetas[0].device, thetas[0].dtype)
     flat = scratch.get(key)
     if flat is None or flat.numel() < room(total):
         flat = scratch[key] = torch.empty(room(total), device=key[0], dtype=key[1])
-    parts = flat[:total].zero_().split(sizes) if std is None else draw(kind, sizes, generator, flat, std)
+    parts = flat[:total].zero_().split(sizes) if generator is None else draw(kind, sizes, generator, flat, std)
     return [part.view_as(p) for part, p in zip(parts, thetas, strict=True)]
 
 
-def _last_noise(states, first, draw_first) -> list[Tensor]:
+def _last_noise(states: list[dict[str, Any]], first: bool, draw_first: Callable[[], list[Tensor]]) -> list[Tensor]:
     """Return the noise of the last step; before the first one, draw it."""
     if first or any("noise" not in state for state in states):
         for state, part in zip(states, draw_first(), strict=True):
@@ -189,8 +204,10 @@ def _last_noise(states, first, draw_first) -> list[Tensor]:
     return [_real(state["noise"]) for state in states]
 
 
-def _gradient(grad: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return a gradient as real numbers of type ``dtype``, in memory as they are."""
+def _gradient(p: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return the gradient of ``p`` as real numbers of type ``dtype``, in memory as they are."""
+    grad = p.grad
+    assert grad is not None, "the caller's choice"
     if grad.is_conj() or grad.is_neg():
         grad = grad.resolve_conj().resolve_neg()
     grad = _real(grad)
