@@ -192,7 +192,8 @@ class Langevin(Optimizer):
         for index, group in enumerate(self.param_groups):
             _check_options(group)  # a schedule may have changed them
             for i, p in enumerate(group["params"]):
-                if KEY in (state := self.state[p]):
+                state = self.state.get(p, {})
+                if KEY in state:
                     self.source.follow(p.device, state[KEY])
                 if p.grad is not None and p.requires_grad:
                     check_state(i, index, p, state)
@@ -214,7 +215,7 @@ class Langevin(Optimizer):
                     begin(params, group, [self.state[p] for p in params])
                 continue
             if (factor := rescaling(group, lr)) != 1:
-                velocities = [self.state[p].get("velocity") for p in group["params"]]
+                velocities = [self.state.get(p, {}).get("velocity") for p in group["params"]]
                 each("mul_", [v for v in velocities if v is not None], factor)
             for params in batches(group):
                 if thermometer is not None:
@@ -255,7 +256,7 @@ class Langevin(Optimizer):
             for name, value in loaded["state"].get(key, {}).items():
                 if p.dtype in WIDE and isinstance(value, Tensor):  # torch has rounded it to the parameter's type
                     self.state[p][name] = value.detach().to(p.device, WIDE[p.dtype], copy=True)
-        held = {p.device: self.state[p][KEY] for p in params if KEY in self.state[p]}
+        held = {p.device: self.state[p][KEY] for p in params if KEY in self.state.get(p, {})}
         older = {torch.device(device): state for device, state in loaded.get("noise", {}).items()}
         for device in {p.device: None for p in params if p.device in self.source.generators}:
             given = held.get(device, older.get(device))

@@ -78,6 +78,7 @@ def update(
     grads = [_gradient(p, dtype) for p in params]
     if params[0].dtype not in WIDE:
         _move(thetas, grads, velocities, group, states, generator, scratch)
+        torch.autograd.graph.increment_version(params)  # which torch's fused kernel and Triton's leave as it is
         return
     remainders = [_real(state["remainder"]) for state in states]
     exact = [theta.to(dtype).add_(rest) for theta, rest in zip(thetas, remainders, strict=True)]
