@@ -45,9 +45,10 @@ notebooks: $(VENV)/.done ## Write the .ipynb pairs from the .md sources
 scoreboard: $(VENV)/.done ## Write the README's verdicts from the claims and the recorded studies
 	$(PY) -m book.tools.claims
 
-lint: $(VENV)/.done ## Check style, notebook pairs, scoreboard, workflows and the citation file
+lint: $(VENV)/.done ## Check style, types, notebook pairs, scoreboard, workflows and the citation file
 	$(PY) -m ruff check $(CODE) notebooks
 	$(PY) -m ruff format --check $(CODE)
+	$(PY) -m mypy
 	$(PY) -m book.tools.pairs --check
 	$(PY) -m book.tools.claims --check
 	$(VENV)/bin/zizmor --quiet --offline .github/workflows
@@ -81,7 +82,7 @@ lock: ## Choose the newest versions that fit pyproject.toml (needs uv)
 	  --all-extras pyproject.toml -o requirements.lock
 
 clean: ## Delete everything generated but the environment
-	rm -rf _build .pytest_cache .ruff_cache
+	rm -rf _build .pytest_cache .ruff_cache .mypy_cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # .begun marks a set-up in progress. Finding it here means that one was interrupted: nothing in the

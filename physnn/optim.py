@@ -129,7 +129,7 @@ class Langevin(Optimizer):
     def __init__(
         self,
         params: Iterable[Any],
-        lr: float,
+        lr: float | Tensor,
         *,
         damping: float,
         temperature: float = 0.0,
