@@ -81,7 +81,8 @@ def _composed(
     """Scale the input, then multiply by the shared weights: the readable form."""
     dtype = torch.promote_types(x.dtype, torch.float32)
     rapidity = 5 * beta.to(dtype)
-    tau = t.to(dtype) * (torch.sigmoid(x.mean(-1, keepdim=True, dtype=dtype)) if isinstance(gate, str) else gate)
+    opening = torch.sigmoid(x.mean(-1, keepdim=True, dtype=dtype)) if isinstance(gate, str) else gate
+    tau = t.to(dtype) * opening
     scale = position * torch.cosh(rapidity) + tau * torch.sinh(rapidity)
     if (fused_form.type_of_autocast(x) or x.dtype) == torch.float16:
         return _product_in_float16(scale * x, weight, bias, x.dtype)

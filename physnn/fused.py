@@ -59,7 +59,7 @@ def applies(fused: bool | None, *tensors: Tensor | None) -> bool:
             continue
         if type(tensor) not in PLAIN or tensor.is_meta:
             return False
-        if forward_mode and forward_ad.unpack_dual(tensor).tangent is not None:
+        if forward_mode and forward_ad.unpack_dual(tensor).tangent is not None:  # type: ignore[no-untyped-call]
             return False
         needed = needed or tensor.requires_grad
     return needed

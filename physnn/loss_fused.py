@@ -140,7 +140,8 @@ class AnyLoss(Function):
         for _, step in jumps:
             density.addcmul_(step, step, value=spatial / 4)
         mean = density.mean()
-        value, slope = mean, 1.0
+        value: Tensor = mean
+        slope: Tensor | float = 1.0
         if outer == "abs":
             value, slope = mean.abs(), mean.sign()
         elif outer == "elementwise":

@@ -124,7 +124,7 @@ def test_the_numbers_of_a_layer(name):
     for value in LEARNED:
         with pytest.raises(TypeError, match=f"{name} must be a number and is not learned"):
             DynamicLinear(3, 2, **{name: value})
-    with pytest.raises(ValueError, match="must be.* finite"):
+    with pytest.raises(ValueError, match=r"must be.* finite"):
         DynamicLinear(3, 2, **{name: math.inf})
 
 
