@@ -52,8 +52,10 @@ class DynamicLinear(nn.Module):
         bias: shape (m,), starting at 0, or None.
         position: :math:`a`, shape (n,). The order of ``"permuted"`` is a buffer and the factors of ``"learned"`` are
             a parameter; the others are computed from the option in every pass, and what is read here is a copy.
-        in_features, out_features, position_kind: the sizes and the name of the position, which cannot be changed.
-        gate, beta_init, fused: the options, which can be set anew and are checked as in the beginning.
+
+    The options ``gate``, ``fused`` and ``beta_init`` (where ``reset_parameters`` puts beta) are attributes, which can
+    be read, and set anew with the same checks. ``in_features``, ``out_features`` and ``position_kind``, the name of
+    the position, can only be read.
 
     Shape:
         (\*, n) to (\*, m), for any leading dimensions. In float16, by type or by autocast, the scaled input is

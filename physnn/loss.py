@@ -56,9 +56,7 @@ class GinzburgLandauLoss(nn.Module):
             dispatch modes, with a target that needs a gradient, and where the numbers are too large or too small for
             the closed form, it is always autograd's.
 
-    Attributes:
-        quadratic, quartic, spatial, norm, boundary, outer, fused: the options. Each can be set anew, and is checked
-            as in the beginning.
+    Every option is an attribute, which can be read, and set anew with the same checks.
 
     Shape:
         - phi: (B, C), differentiated along C; (B, C, L), along L; or (B, C, H, W), along H and W, where

@@ -75,7 +75,7 @@ def test_layouts(kind):
 def test_autocast_returns_float32(kind, dtype, fused):
     """As cross_entropy and mse_loss do; finite, and the value of the numbers that low precision gives."""
     phi, target = FIELDS[kind]
-    x = (200 * phi).to(DEVICE, dtype).requires_grad_()  # squares of which float16 cannot hold
+    x = (200 * phi.detach()).to(DEVICE, dtype).requires_grad_()  # squares of which float16 cannot hold
     y = target.to(DEVICE)
     loss = GinzburgLandauLoss(*COEFFICIENTS, fused=fused)
     with torch.autocast(DEVICE.type, dtype=dtype):
