@@ -11,6 +11,7 @@ from physnn.fused import has_numbers
 from physnn.options import choice, number, switch
 from physnn.position import COMPUTED, NEVER, POSITIONS, check_order, complaint, computed
 
+torch.fx.wrap("dynamic_linear")  # one node of what torch.fx.symbolic_trace makes, as F.linear is
 FIXED = ("in_features", "out_features", "position_kind")
 CHECKS: dict[str, Callable[[str, object], str | float | bool | None]] = {
     "beta_init": number,

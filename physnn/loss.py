@@ -10,6 +10,7 @@ from physnn import labels, loss_fused
 from physnn.field import difference, normalize, spatial_axes
 from physnn.options import choice, number, switch
 
+torch.fx.wrap("_loss")  # one node of what torch.fx.symbolic_trace makes, as F.cross_entropy is
 NORMS = ("batch", "sample")
 BOUNDARIES = ("periodic", "zero", "replicate", "one-sided")
 OUTERS = ("abs", "none", "elementwise")

@@ -9,7 +9,7 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from physnn import DynamicLinear, dynamic_linear, fused
+from physnn import DynamicLinear, ExperimentalLayer, dynamic_linear, fused
 from physnn.layer import POSITIONS
 
 positions = pytest.mark.parametrize("position", POSITIONS)
@@ -145,3 +145,13 @@ def test_without_torchs_private_names(monkeypatch, missing):
     for actual, expected in zip(*numbers, strict=True):
         torch.testing.assert_close(actual, expected)
     torch.testing.assert_close(torch.vmap(module)(x()), module(x()))
+
+
+@positions
+def test_is_one_node_of_a_symbolic_trace(position):
+    model = torch.nn.Sequential(layer(position), torch.nn.ReLU(), ExperimentalLayer(4, 2, 0.1))
+    graph = torch.fx.symbolic_trace(model)
+    assert [node.target for node in graph.graph.nodes].count(dynamic_linear) == 2
+    torch.testing.assert_close(graph(x()), model(x()))
+    graph(x()).sum().backward()
+    assert model[0].beta.grad != 0

@@ -225,3 +225,19 @@ def test_under_autocast_the_loss_is_at_least_float32(options, kind, dtype, form)
     fits = wide.abs() < 65504
     error = (gradient.double() - wide)[fits].abs().max()
     assert error <= 4 * torch.finfo(dtype).eps * wide.abs().max() + 1e-5 * wide.abs().max()
+
+
+@kinds
+def test_is_one_node_of_a_symbolic_trace(kind):
+    class Step(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.loss = GinzburgLandauLoss(0.3, -1.0, 0.2, norm="sample")
+
+        def forward(self, phi, target):
+            return self.loss(2 * phi, target)
+
+    phi, target = given(kind)
+    traced = torch.fx.symbolic_trace(Step())
+    assert sum(node.op == "call_function" for node in traced.graph.nodes) == 2
+    torch.testing.assert_close(traced(phi, target), Step()(phi, target))
