@@ -36,9 +36,8 @@ class GinzburgLandauLoss(nn.Module):
     Every coefficient carries its own sign: the minus that the post prints before the quartic term is
     ``quartic=-5.0``. The loss does not change when :math:`\varphi` is multiplied by a positive number.
 
-    The field is a real number at each index, for so are the outputs of a network. That is the energy of the Ising
-    class, with two wells. Ginzburg and Landau's own order parameter is complex and coupled to the vector potential;
-    its minima form a circle, and nothing here has one.
+    The field is one real number at each index, as the outputs of a network are, so its energy is of the Ising class.
+    Ginzburg and Landau's own order parameter is complex and coupled to the vector potential; its minima form a circle.
 
     Args:
         quadratic: :math:`q_2`, the post's :math:`\alpha`. Each coefficient is a number, and none is learned.
