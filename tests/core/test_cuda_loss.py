@@ -60,7 +60,7 @@ def test_the_density_and_second_derivatives_are_the_cpu(kind):
 def test_layouts(kind):
     """Transposed inputs and targets, and a target of another type than phi."""
     phi, target = FIELDS[kind]
-    x = phi.transpose(0, 1).contiguous().transpose(0, 1).to(DEVICE).requires_grad_()
+    x = phi.transpose(0, 1).contiguous().transpose(0, 1).to(DEVICE, copy=True).requires_grad_()
     y = target.float() if target.is_floating_point() else target.int()
     y = (y.transpose(0, 1).contiguous().transpose(0, 1) if y.dim() > 1 else y).to(DEVICE)
     value = ginzburg_landau_loss(x, y, *COEFFICIENTS)
