@@ -59,7 +59,7 @@ def applies(fused: bool | None, *tensors: Tensor | None) -> bool:
             continue
         if type(tensor) not in PLAIN or tensor.is_meta:
             return False
-        if forward_mode and forward_ad.unpack_dual(tensor).tangent is not None:  # type: ignore[no-untyped-call]
+        if forward_mode and forward_ad.unpack_dual(tensor).tangent is not None:
             return False
         needed = needed or tensor.requires_grad
     return needed
@@ -97,6 +97,8 @@ def constant(make: Callable[Key, Tensor]) -> Callable[Key, Tensor]:
 
     @wraps(make)
     def get(*args: Key.args, **kwargs: Key.kwargs) -> Tensor:
+        if is_traced():
+            return make(*args, **kwargs)
         found = kept.get(args)
         if found is None:
             found = make(*args, **kwargs)

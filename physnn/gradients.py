@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
-from physnn.tracing import has_values
+from physnn.state import has_values
 
 
 def check_gradients(params: list[Tensor], finite: bool) -> None:

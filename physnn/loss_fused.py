@@ -158,7 +158,7 @@ class AnyLoss(Function):
         gradient.addcmul_(at_peak, share, value=-1)
         ctx.save_for_backward(phi, target, gradient, slope / peak)
         ctx.options, ctx.dtype, ctx.composed = options, dtype, composed
-        return value.to(dtype)  # type: ignore[no-any-return]
+        return value.to(dtype)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:

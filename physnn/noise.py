@@ -3,12 +3,10 @@
 Every kind takes all its randomness from a :class:`torch.Generator`, whose state is then the whole state of the noise.
 """
 
-import functools
-
 import torch
 from torch import Tensor
 
-from physnn.tracing import may_keep
+from physnn.fused import constant
 
 KINDS = ("normal", "two-point", "byte-sum")
 
@@ -35,14 +33,14 @@ def draw(kind: str, sizes: list[int], generator: torch.Generator, out: Tensor, s
     elif kind == "two-point":
         words = torch.empty(room(total) // 64, dtype=torch.int64, device=out.device)
         words.random_(-(2**63), None, generator=generator)
-        signs = (_signs if may_keep(out) else _signs.__wrapped__)(out.device, out.dtype)
-        torch.index_select(signs * std, 0, words.view(torch.uint8).int(), out=out[: room(total)].view(-1, 8))
+        index = words.view(torch.uint8).int()
+        torch.index_select(_signs(out.device, out.dtype) * std, 0, index, out=out[: room(total)].view(-1, 8))
     else:
         out[:total] = byte_sum(total, draw_key(generator), torch.promote_types(out.dtype, torch.float32)).mul_(std)
     return list(out[:total].split(sizes))
 
 
-@functools.cache
+@constant
 def _signs(device: torch.device, dtype: torch.dtype) -> Tensor:
     """Return the eight signs that each byte stands for, of shape (256, 8)."""
     bits = torch.arange(256, device=device).unsqueeze(1) >> torch.arange(8, device=device) & 1

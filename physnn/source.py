@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from physnn.tracing import has_values
+from physnn.state import has_values
 
 KEY = "generator"  # of the state of one parameter per device
 

@@ -19,6 +19,12 @@ def wide(dtype: torch.dtype) -> torch.dtype:
     return WIDE.get(dtype, dtype)
 
 
+def has_values(tensor: Tensor) -> bool:
+    """Say whether numbers can be read from ``tensor``: not on the meta device, and not in fake mode."""
+    fake = getattr(sys.modules.get("torch._subclasses.fake_tensor"), "FakeTensor", ())
+    return not (tensor.is_meta or isinstance(tensor, fake))
+
+
 def check_parameters(params: Iterable[Tensor]) -> None:
     """Raise on a parameter that no step could move.
 

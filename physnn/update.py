@@ -11,8 +11,7 @@ from torch import Tensor
 from physnn import scheme as schemes
 from physnn.compiled import DTYPES, compiled_update
 from physnn.noise import draw, room
-from physnn.state import WIDE, wide
-from physnn.tracing import has_values
+from physnn.state import WIDE, has_values, wide
 
 Scratch = dict[tuple[torch.device, torch.dtype], Tensor]
 BATCH = 2**21  # values: their noise is still in the last cache when the update reads it

@@ -44,8 +44,8 @@ def test_a_compiled_training_step_takes_the_same_path(name):
 def test_fake_and_meta_tensors_go_through_and_leave_nothing_behind(options, dtype):
     """A step in fake mode and on the meta device fills no cache and draws no noise."""
     expected = train(options)
-    for function in (noise._signs, scheme._fused_works):
-        function.cache_clear()
+    scheme._fused_works.cache_clear()
+    next(cell.cell_contents for cell in noise._signs.__closure__ if isinstance(cell.cell_contents, dict)).clear()
     with FakeTensorMode():
         _pretend("cpu", options, dtype)
     _pretend("meta", options, dtype)
