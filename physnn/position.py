@@ -8,8 +8,9 @@ from torch import Tensor
 
 COMPUTED = ("index", "normalized", "ones")  # in every pass anew: what is kept can be lost, averaged and cast
 POSITIONS = (*COMPUTED, "permuted", "learned")
-Look = tuple[Tensor | None, int | None]  # an order that was found right, and how many writes it had seen by then
-NEVER: Look = (None, None)
+# An order that was found right, how many writes it had seen by then, and where it lay.
+Look = tuple[Tensor | None, int | None, int]
+NEVER: Look = (None, None, 0)
 
 
 def computed(kind: str, n: int, dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -21,18 +22,19 @@ def computed(kind: str, n: int, dtype: torch.dtype, device: torch.device) -> Ten
 
 
 def check_order(position: Tensor, n: int, last: Look) -> Look:
-    """Check that ``position`` is an order of 0, ..., n-1, if it is another tensor or was written to since ``last``.
+    """Check that ``position`` is an order of 0, ..., n-1, if it was replaced or written to since ``last``.
 
     Raises:
         RuntimeError: it is none.
     """
     version = None if position.is_inference() else getattr(position, "_version", None)
-    if position is last[0] and version is not None and version == last[1]:
+    place = position.data_ptr()
+    if position is last[0] and version is not None and version == last[1] and place == last[2]:
         return last
     integers = not position.is_floating_point() and position.shape == (n,)
     if integers and torch.equal(position.sort().values, torch.arange(n, dtype=position.dtype, device=position.device)):
-        return position, version
-    values = position.unique()
+        return position, version, place
+    values = position.unique()  # type: ignore[no-untyped-call]
     raise RuntimeError(
         f"position='permuted', but the buffer is no order of 0..{n - 1}: of shape {tuple(position.shape)} and "
         f"{position.dtype}, with {len(values)} values from {values[0].item()} to {values[-1].item()}. Buffers that "

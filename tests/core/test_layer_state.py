@@ -201,6 +201,11 @@ def test_an_order_that_was_put_there_is_looked_at(value):
     with pytest.raises(RuntimeError, match=r"no order of 0\.\.5"):
         permuted(x())
     permuted.position = torch.tensor([5, 3, 1, 0, 2, 4])
+    permuted(x())
+    permuted.position.data = torch.zeros(6, dtype=torch.int64)  # counts as no write
+    with pytest.raises(RuntimeError, match=r"no order of 0\.\.5"):
+        permuted(x())
+    permuted.position.data = torch.arange(6)
     assert permuted(x()).isfinite().all()
 
 
