@@ -34,7 +34,7 @@ def check_order(position: Tensor, n: int, last: Look) -> Look:
     integers = not position.is_floating_point() and position.shape == (n,)
     if integers and torch.equal(position.sort().values, torch.arange(n, dtype=position.dtype, device=position.device)):
         return position, version, place
-    values = position.unique()  # type: ignore[no-untyped-call]
+    values = position.unique()
     raise RuntimeError(
         f"position='permuted', but the buffer is no order of 0..{n - 1}: of shape {tuple(position.shape)} and "
         f"{position.dtype}, with {len(values)} values from {values[0].item()} to {values[-1].item()}. Buffers that "
