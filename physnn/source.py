@@ -52,7 +52,8 @@ class NoiseSource:
                 raise RuntimeError(
                     "there are several processes, and nobody has said how their noise is seeded. Give a generator, or "
                     "call optimizer.reseed(seed): with one seed for all in DistributedDataParallel, or the replicas "
-                    "drift apart; with a seed for each rank for chains of their own"
+                    "drift apart; with a seed for each rank for the parts of a ZeroRedundancyOptimizer, or they share "
+                    "their noise, and for chains of their own"
                 )
 
     def reseed(self, seed: int) -> None:

@@ -213,6 +213,7 @@ def results(tmp_path_factory):
 def test_replicas_seeded_apart_are_refused_before_anything_moves(results):
     for message, unmoved in results(replicas_seeded_apart):
         assert message is not None and "generator" in message and "drift apart" in message
+        assert "ZeroRedundancyOptimizer" in message
         assert unmoved
 
 
