@@ -58,6 +58,31 @@ def test_a_copy_goes_on_alike_and_apart(info, copied):
 
 
 @every_setting
+def test_a_copy_has_every_attribute(info):
+    optimizer = make(info, hot(info), tensors(*SHAPES))
+    public = [{name for name in vars(each) if name[0] != "_"} for each in (optimizer, copy.deepcopy(optimizer))]
+    assert public[0] == public[1]
+
+
+@every_setting
+@pytest.mark.parametrize("named", [(True, False), (False, True), (True, True)], ids=["from", "to", "both"])
+def test_states_with_names_and_without_load_into_each_other(info, named):
+    networks = [model(), model()]
+    optimizers = [
+        make(info, hot(info), network.named_parameters() if names else network.parameters())
+        for network, names in zip(networks, named, strict=True)
+    ]
+    first, second = ([*network.parameters()] for network in networks)
+    middle = run(first, optimizers[0], 2)
+    optimizers[1].load_state_dict(copy.deepcopy(optimizers[0].state_dict()))
+    with torch.no_grad():
+        for p, value in zip(second, middle, strict=True):
+            p.copy_(value)
+    assert_same(run(second, optimizers[1], 2, start=2), run(first, optimizers[0], 2, start=2))
+    assert "param_names" in optimizers[1].param_groups[0]  # names that are loaded stay
+
+
+@every_setting
 def test_a_state_is_state_and_groups_and_reading_it_changes_nothing(info):
     params = tensors(*SHAPES)
     optimizer = make(info, hot(info), params)

@@ -54,6 +54,19 @@ def test_a_tensor_of_one_element_is_a_number(info, options, shape):
     assert_same(*ends)
 
 
+@every_case
+def test_the_default_type_makes_no_difference(info, options):
+    ends = []
+    for dtype in (torch.float32, torch.float64):
+        params = tensors(*SHAPES)
+        torch.set_default_dtype(dtype)
+        try:
+            ends.append(run(params, make(info, options, params), 3))
+        finally:
+            torch.set_default_dtype(torch.float32)
+    assert_same(*ends)
+
+
 @every_setting
 def test_closures_are_called_with_gradients_on(info):
     network, x = model(), torch.ones(2, 4)
