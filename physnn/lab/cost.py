@@ -99,17 +99,13 @@ def largest_tensor(run: Callable[[], object]) -> int:
     return max(sizes)
 
 
-def recorded(name: str = "bench") -> pd.DataFrame | None:
+def recorded(name: str = "bench") -> pd.DataFrame:
     """Return a recorded table of benchmarks by name: ``ratio``, ``low`` and ``high`` (95 %), and ``against`` what.
 
     Args:
-        name: ``"bench"``, the last ``make bench`` on a processor, or ``"bench-cuda"``, on a GPU; None where there is
-            no such record.
+        name: ``"bench"``, the last ``make bench`` on a processor, or ``"bench-cuda"``, on a GPU.
     """
-    path = RESULTS / "speed" / f"{name}.json"
-    if not path.exists():
-        return None
-    made = json.loads(path.read_text(encoding="utf-8"))
+    made = json.loads((RESULTS / "speed" / f"{name}.json").read_text(encoding="utf-8"))
     table = pd.DataFrame(made["rows"]).set_index("name")
     table.attrs = {"environment": made["environment"], "peers": made["peers"]}
     return table
