@@ -201,7 +201,8 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     if len(x) == 1 and len(weight) > 1:  # one product for all
         phi = F.linear(x[0], weight.flatten(0, 1), None if bias is None else bias.flatten())
         return phi.view(len(x[0]), *weight.shape[:2]).transpose(0, 1)
-    return torch.bmm(x, weight.mT) if bias is None else torch.baddbmm(bias.unsqueeze(1), x, weight.mT)
+    # In this order the gradient of the weights is a product of rows too, which takes a third of the time.
+    return (weight @ x.mT if bias is None else torch.baddbmm(bias.unsqueeze(2), weight, x.mT)).mT
 
 
 def _dynamic(x: Tensor, weight: Tensor, beta: Tensor, t: Tensor, a: Tensor, gate: Tensor) -> Tensor:
