@@ -34,17 +34,17 @@ def draw(kind: str, sizes: list[int], generator: torch.Generator, out: Tensor, s
         words = torch.empty(room(total) // 64, dtype=torch.int64, device=out.device)
         words.random_(-(2**63), None, generator=generator)
         index = words.view(torch.uint8).int()
-        torch.index_select(_signs(out.device, out.dtype) * std, 0, index, out=out[: room(total)].view(-1, 8))
+        torch.index_select(_signs(out.dtype, std), 0, index, out=out[: room(total)].view(-1, 8))
     else:
         out[:total] = byte_sum(total, draw_key(generator), torch.promote_types(out.dtype, torch.float32)).mul_(std)
-    return list(out[:total].split(sizes))
+    return list(out[:total].split_with_sizes(sizes))
 
 
 @constant
-def _signs(device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Return the eight signs that each byte stands for, of shape (256, 8)."""
-    bits = torch.arange(256, device=device).unsqueeze(1) >> torch.arange(8, device=device) & 1
-    return (2 * bits - 1).to(dtype)
+def _signs(dtype: torch.dtype, std: float) -> Tensor:
+    """Return the eight signs that each byte stands for, times ``std``, of shape (256, 8)."""
+    bits = torch.arange(256, device="cpu").unsqueeze(1) >> torch.arange(8, device="cpu") & 1
+    return (2 * bits - 1).to(dtype) * std
 
 
 def room(total: int) -> int:
