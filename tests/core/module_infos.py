@@ -1,4 +1,4 @@
-"""The layers and the loss with every option, described as PyTorch describes its own to its tests."""
+"""The layers and the loss with every option, described as PyTorch describes its own; and what the tests need."""
 
 from functools import partial
 
@@ -10,6 +10,8 @@ from physnn import DynamicLinear, ExperimentalLayer, GinzburgLandauLoss
 
 pytest.importorskip("expecttest", reason="torch.testing._internal needs it")
 common_modules = pytest.importorskip("torch.testing._internal.common_modules")
+
+DTYPE = torch.float64
 
 
 def _field(*shape, device="cpu", dtype=torch.float64, requires_grad=False, seed=0):
@@ -162,3 +164,43 @@ MODULES = {
         (GinzburgLandauLoss, _loss_inputs, _loss_errors),
     )
 }
+
+
+def inputs_of(info, requires_grad=False, dtype=DTYPE):
+    return info.module_inputs_func(info, "cpu", dtype, requires_grad, True)
+
+
+CASES = [
+    pytest.param(info, i, id=f"{name}-{given.desc.replace(' ', '-')}")
+    for name, info in MODULES.items()
+    for i, given in enumerate(inputs_of(info))
+]
+every_case = pytest.mark.parametrize(("info", "index"), CASES)
+every_module = pytest.mark.parametrize("info", MODULES.values(), ids=MODULES)
+every_layer = pytest.mark.parametrize(
+    "info", [info for name, info in MODULES.items() if name != "GinzburgLandauLoss"], ids=lambda info: info.name
+)
+
+
+def build(info, given, dtype=DTYPE, seed=0):
+    torch.manual_seed(seed)
+    return info.module_cls(*given.constructor_input.args, **given.constructor_input.kwargs).to(dtype)
+
+
+def case(info, index=0, **options):
+    """Return a module, and the arguments of a call."""
+    given = inputs_of(info, **options)[index]
+    return build(info, given, options.get("dtype", DTYPE)), given.forward_input.args
+
+
+def clone(args):
+    return [a.detach().clone().requires_grad_(a.requires_grad) for a in args]
+
+
+def gradients(module, args):
+    """Return output and gradients, of inputs and parameters."""
+    args = clone(args)
+    module.zero_grad()
+    out = module(*args)
+    out.sum().backward()
+    return [out.detach(), *(a.grad for a in args if a.requires_grad), *(p.grad for p in module.parameters())]
