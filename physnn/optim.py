@@ -38,11 +38,12 @@ class Langevin(Optimizer):
         \theta &\leftarrow \theta + v, \qquad \eta \sim \mathcal N(0, 1)
 
     With exact gradients of a loss L and small steps it samples :math:`\exp(-L/T)`, where that has a finite
-    integral and its gradient grows no faster than :math:`\theta`: a loss that does not change when the weights are
-    scaled needs weight decay, and a steeper one has no stationary law at any lr (Mattingly, Stuart & Higham 2002). With
-    a *mean* negative log-likelihood over N samples, the Bayesian posterior is T = 1/N. At T = 0, constant lr and
-    :math:`\gamma \le 1` it is :class:`torch.optim.SGD` with the same lr and momentum :math:`1 - \gamma`, and :math:`v`
-    is minus lr times its momentum buffer; at :math:`\gamma = 1` it is stochastic gradient Langevin dynamics,
+    integral and its gradient grows no faster than :math:`\theta`. A loss that does not change when the weights are
+    scaled needs weight decay for that (the direction of the weights has its law without), and a steeper one has no
+    stationary law at any lr (Mattingly, Stuart & Higham 2002). With a *mean* negative log-likelihood over N samples,
+    the Bayesian posterior is T = 1/N. At T = 0, constant lr and :math:`\gamma \le 1` it is :class:`torch.optim.SGD`
+    with the same lr and momentum :math:`1 - \gamma`, and :math:`v` is minus lr times its momentum buffer; at
+    :math:`\gamma = 1` it is stochastic gradient Langevin dynamics,
     :math:`\theta \leftarrow \theta - \alpha g + \sqrt{2\alpha T}\,\eta`.
 
     On :math:`L = \lambda\theta^2/2`, with :math:`k = \alpha\lambda`, :math:`\sigma^2 = 2\gamma\alpha T` and

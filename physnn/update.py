@@ -16,7 +16,7 @@ from physnn.state import WIDE, has_values, wide
 Scratch = dict[tuple[torch.device, torch.dtype], Tensor]
 BATCH = 2**21  # values: their noise is still in the last cache when the update reads it
 GPU_BATCH = 2**25  # values, elsewhere than on a CPU: enough to keep a GPU busy, and noise of 128 MiB
-WINDOW = 2**19  # values, where an update can go piece by piece: of less, the calls cost more than the caches give
+WINDOW = 2**21  # values, where one tensor is longer: the calls of smaller pieces cost more than the caches give
 LAST = 64  # values in a window at the least: fewer than 16, and parts of 64 signs, are drawn in another way
 
 
