@@ -16,6 +16,7 @@ from physnn.state import WIDE, has_values, wide
 Scratch = dict[tuple[torch.device, torch.dtype], Tensor]
 BATCH = 2**21  # values: their noise is still in the last cache when the update reads it
 GPU_BATCH = 2**25  # values, elsewhere than on a CPU: enough to keep a GPU busy, and noise of 128 MiB
+GPU_LAUNCH = 2**28  # values, where the noise is made on the way and takes no room
 WINDOW = 2**21  # values, where one tensor is longer: the calls of smaller pieces cost more than the caches give
 LAST = 64  # values in a window at the least: fewer than 16, and parts of 64 signs, are drawn in another way
 
@@ -23,7 +24,8 @@ LAST = 64  # values in a window at the least: fewer than 16, and parts of 64 sig
 def batches(group: dict[str, Any]) -> Iterator[list[Tensor]]:
     """Split a group's parameters that have a gradient into lists of one device and type, none too long.
 
-    The split decides which noise each value gets, so it is the same for every form of the update.
+    The split decides which noise each value gets, so it is the same for every form of the update (but for more than
+    GPU_BATCH values on a GPU, which a compiled step takes in one launch).
     """
     buckets = defaultdict(list)
     for p in group["params"]:
@@ -33,7 +35,7 @@ def batches(group: dict[str, Any]) -> Iterator[list[Tensor]]:
         if group["noise"] == "byte-sum":
             params.sort(key=Tensor.numel)  # as compiled_update wants them
         batch: list[Tensor] = []
-        size, most = 0, BATCH if params[0].device.type == "cpu" else GPU_BATCH
+        size, most = 0, BATCH if params[0].device.type == "cpu" else GPU_LAUNCH if group["compiled"] else GPU_BATCH
         for p in params:
             if batch and size + p.numel() > most:
                 yield batch
