@@ -180,6 +180,9 @@ class Langevin(Optimizer):
 
         Two optimizers that have loaded the same state and are seeded apart are independent from here on.
         """
+        for p, state in self.state.items():
+            if KEY in state:  # loaded or copied, and not to be followed any more
+                self.source.written[p.device] = state[KEY]
         self.source.reseed(seed)
 
     @untraced

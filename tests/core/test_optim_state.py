@@ -242,6 +242,29 @@ def test_chains_from_one_checkpoint_are_independent_after_reseed():
         assert abs(torch.corrcoef(torch.stack([ends[a], ends[b]]))[0, 1]) < 5 / 20_000**0.5
 
 
+@pytest.mark.parametrize("way", ["a copy", "a pickle", "a state that was put in place"])
+def test_a_seed_is_not_undone_by_a_state_from_before(way):
+    """The state of a copy, or one that nobody loaded, is taken over in the first step, if it was not seeded since."""
+    p, optimizer = make((2000,))
+    step(p, optimizer, 2)
+    ends = []
+    for seed in (1, 2):
+        if way == "a copy":
+            q, chain = copy.deepcopy((p, optimizer))
+        elif way == "a pickle":
+            buffer = io.BytesIO()
+            torch.save((p, optimizer), buffer)
+            buffer.seek(0)
+            q, chain = torch.load(buffer, weights_only=False)
+        else:
+            q, chain = make((2000,))
+            chain.state[q] = copy.deepcopy(optimizer.state_dict()["state"][0])
+        chain.reseed(seed)
+        step(q, chain)
+        ends.append(q.detach())
+    assert not torch.equal(*ends)
+
+
 def test_reseed_is_the_noise_of_a_generator_with_that_seed():
     p, optimizer = make(generator=torch.Generator().manual_seed(5))
     q, other = make(generator=None)
