@@ -10,7 +10,6 @@ PY := $(VENV)/bin/python
 # Asked to run, not looked up: a version manager's shim may be there and fail.
 HAVE_UV := $(shell uv --version >/dev/null 2>&1 && echo yes || echo no)
 CODE := physnn tests book benchmarks
-CORE_TESTS := tests/core $(patsubst %,tests/test_%.py,devices fuzz layer loss noise optim paths schemes temperature)
 
 export JUPYTER_PREFER_ENV_PATH = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -34,10 +33,10 @@ test: $(VENV)/.done ## Run the tests, a file at a time on every core
 	$(PY) -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
 
 test-lowest: $(LOWEST)/.done ## Run the tests of the core on the lowest torch that pyproject.toml allows (6 GB more)
-	$(LOWEST)/bin/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder $(CORE_TESTS)
+	$(LOWEST)/bin/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder tests/core
 
 test-results: $(VENV)/.done ## Train a few replicas of every recorded study again, drawn anew (or by SEED=1), and compare
-	$(if $(SEED),PHYSNN_SEED="$(SEED)" )$(PY) -m pytest -q -m results tests/test_results.py
+	$(if $(SEED),PHYSNN_SEED="$(SEED)" )$(PY) -m pytest -q -m results tests/lab/records/test_results.py
 
 notebooks: $(VENV)/.done ## Write the .ipynb pairs from the .md sources
 	$(PY) -m book.tools.pairs
@@ -61,13 +60,13 @@ serve: ## Serve the built book on 127.0.0.1
 	@$(PY) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
 check-site: bundle epub ## Read the finished book in Chromium, page by page, and what it is packed into
-	$(PY) -m pytest -q -m site -n auto --dist loadfile tests/test_site*.py tests/test_epub.py
+	$(PY) -m pytest -q -m site -n auto --dist loadfile tests/site
 
 check-colab: $(VENV)/.done ## Run every chapter in a clean environment like Colab's (downloads several GB)
-	$(PY) -m pytest -q -m colab tests/test_colab.py
+	$(PY) -m pytest -q -m colab tests/book/test_colab.py
 
 results: $(VENV)/.done ## Run the studies whose record is missing or stale (AGAIN=yes: all, beside the record; MINUTES=90)
-	MPLBACKEND=Agg $(PY) -m physnn.lab.rerun $(STUDY) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(filter yes,$(AGAIN)),--again)
+	MPLBACKEND=Agg $(PY) -m physnn.lab.records.rerun $(STUDY) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(filter yes,$(AGAIN)),--again)
 	$(if $(filter yes,$(AGAIN)),,MPLBACKEND=Agg $(PY) -m book.figures.opening)
 	$(if $(filter yes,$(AGAIN)),,$(PY) -m book.tools.claims)
 

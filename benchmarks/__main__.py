@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.harness import Bench, Row
-from physnn.lab.provenance import environment
+from physnn.lab.records.provenance import environment
 
 SUBJECTS = {
     "cpu": ("layer", "loss", "optimizer", "epoch", "replicas", "sweep"),

@@ -11,9 +11,9 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from physnn.lab.provenance import RESULTS, environment
-from physnn.lab.reproduce import check, sample
-from physnn.lab.studies import Study
+from physnn.lab.records.provenance import RESULTS, environment
+from physnn.lab.records.reproduce import check, sample
+from physnn.lab.records.studies import Study
 
 RECORD = Path("_build/drift.csv")
 SETTING = ("instructions", "threads", "draw")

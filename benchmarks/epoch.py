@@ -8,12 +8,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from benchmarks import printed
 from benchmarks.harness import Bench, Row
 from benchmarks.optimizer import COMPILED, DAMPING, LANGEVIN, LR, TEMPERATURE, plain_loop
 from physnn import ExperimentalLayer, GinzburgLandauLoss, Langevin
-from physnn.lab import data
-from physnn.lab.models import network
-from tests import printed
+from physnn.lab.data import images as data
+from physnn.lab.models.network import network
 
 WIDTHS, BATCH, STEPS = (784, 1024, 256, 10), 128, 4
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
+from benchmarks import printed
 from benchmarks.harness import Bench, Row
 from physnn import DynamicLinear, ExperimentalLayer
-from physnn.lab.cost import largest_tensor
-from tests import printed
+from physnn.lab.metrics.cost import largest_tensor
 
 BATCH, INPUTS, OUTPUTS = 128, 784, 1024
 WIDE = 4096  # batch, inputs and outputs: on a GPU the products of the small layer are shorter than their launch

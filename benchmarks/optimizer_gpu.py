@@ -15,7 +15,7 @@ import torch
 from benchmarks.harness import Bench, Row
 from benchmarks.optimizer import DAMPING, LR, MLP, SIZES, TEMPERATURE, parameters, plain_loop, ten
 from physnn import Langevin, Thermometer
-from physnn.compiled import _kernel
+from physnn.fast.kernel import _kernel
 
 LARGE = [(5000, 5000)] * 10
 ROOM = 16 * 2**30  # bytes that the large size wants, with what it is held against

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from benchmarks.epoch import load
 from benchmarks.harness import Bench, Row
-from physnn.lab.recipe import Recipe
-from physnn.lab.replicas import arrange
-from physnn.lab.stack import Stack
+from physnn.lab.models.recipe import Recipe
+from physnn.lab.training.replicas import arrange
+from physnn.lab.training.stack import Stack
 
 SHARED = {"layer": "linear", "loss": "ginzburg-landau", "optimizer": "sgd", "momentum": 0.9}
 MODELS = {"linear": [784, 10], "MLP-256": [784, 256, 10]}

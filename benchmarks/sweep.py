@@ -55,7 +55,17 @@ def papermill(notebook: Path, folder: Path) -> float:
 def sweep(notebook: Path, points: int) -> float:
     """Run a sweep in a folder of its own for every number of points; return its seconds."""
     out = notebook.parent / f"out-{points}"
-    command = [sys.executable, "-m", "physnn.cli", "sweep", notebook, "--grid", f"x=0:{points}", "--out", out]
+    command = [
+        sys.executable,
+        "-m",
+        "physnn.lab.sweeping.cli",
+        "sweep",
+        notebook,
+        "--grid",
+        f"x=0:{points}",
+        "--out",
+        out,
+    ]
     start = time.perf_counter()
     subprocess.run([*map(str, command), "--workers", str(WORKERS)], check=True, capture_output=True)
     return time.perf_counter() - start

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from physnn import fused as fused_form
-from physnn.layer_fused import FusedDynamicLinear, can_fuse
+from physnn.fast import when
+from physnn.fast.layer import FusedDynamicLinear, can_fuse
 from physnn.options import choice, number, switch
 from physnn.position import COMPUTED, computed
 
@@ -66,7 +66,7 @@ def dynamic_linear(
     else:
         a, reach = computed(choice("position", position or "index", COMPUTED), n, dtype, x.device), float(n)
     parameters = (weight, beta, t, a, bias)
-    if fused_form.applies(fused, x, *parameters) and can_fuse(x, weight, beta, t, bias, gate):
+    if when.applies(fused, x, *parameters) and can_fuse(x, weight, beta, t, bias, gate):
         if x.dim() == 2:
             return FusedDynamicLinear.apply(x, *parameters, gate, reach, _composed)  # type: ignore[no-any-return]
         rows = x.reshape(math.prod(x.shape[:-1]), n)
@@ -84,7 +84,7 @@ def _composed(
     opening = torch.sigmoid(x.mean(-1, keepdim=True, dtype=dtype)) if isinstance(gate, str) else gate
     tau = t.to(dtype) * opening
     scale = position * torch.cosh(rapidity) + tau * torch.sinh(rapidity)
-    if (fused_form.type_of_autocast(x) or x.dtype) == torch.float16:
+    if (when.type_of_autocast(x) or x.dtype) == torch.float16:
         return _product_in_float16(scale * x, weight, bias, x.dtype)
     return F.linear((scale * x).to(x.dtype), weight, bias)
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from physnn.fused import constant, has_numbers
+from physnn.fast.when import constant, has_numbers
 
 
 def subtract_one_hot(field: Tensor, labels: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from physnn.dynamic import check_gate, dynamic_linear
-from physnn.fused import has_numbers
+from physnn.fast.when import has_numbers
 from physnn.options import choice, number, switch
 from physnn.position import COMPUTED, NEVER, POSITIONS, check_order, complaint, computed
 

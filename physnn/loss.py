@@ -5,8 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from physnn import fused as fused_form
-from physnn import labels, loss_fused
+from physnn import labels
+from physnn.fast import loss as fast
+from physnn.fast import when
 from physnn.field import difference, normalize, spatial_axes
 from physnn.options import choice, number, switch
 
@@ -170,10 +171,10 @@ def _options(quadratic: float, quartic: float, spatial: float, norm: str, bounda
 def _loss(phi: Tensor, target: Tensor, options: Options, fused: bool | None) -> Tensor:
     _check_input(phi, target)
     dtype = phi.dtype
-    if dtype not in (torch.float32, torch.float64) and fused_form.type_of_autocast(phi):
+    if dtype not in (torch.float32, torch.float64) and when.type_of_autocast(phi):
         dtype = torch.promote_types(dtype, torch.float32)  # as torch's own losses do
-    if fused_form.applies(fused, phi, target) and not target.requires_grad:
-        value = loss_fused.loss(phi, target, options, dtype, _composed)
+    if when.applies(fused, phi, target) and not target.requires_grad:
+        value = fast.loss(phi, target, options, dtype, _composed)
         if value is not None:
             return value
     return _composed(phi, target, options, dtype)

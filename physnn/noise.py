@@ -6,7 +6,7 @@ Every kind takes all its randomness from a :class:`torch.Generator`, whose state
 import torch
 from torch import Tensor
 
-from physnn.fused import constant
+from physnn.fast.when import constant
 
 KINDS = ("normal", "two-point", "byte-sum")
 

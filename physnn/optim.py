@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from physnn.fast.step import batches, begin, update
 from physnn.gradients import check_gradients
 from physnn.noise import KINDS
 from physnn.scheme import SCHEMES, each
 from physnn.source import KEY, NoiseSource
 from physnn.state import WIDE, check_parameters, check_state, rescaling
-from physnn.update import batches, begin, update
 
 if TYPE_CHECKING:
     from physnn.temperature import Thermometer

@@ -10,12 +10,12 @@ import matplotlib.pyplot as plt
 import torch
 from torch import Tensor
 
-from physnn.lab import plots
-from physnn.lab.data import load
-from physnn.lab.recipe import Recipe
-from physnn.lab.studies import Study
-from physnn.lab.style import svg
-from physnn.lab.training import fit
+from physnn.lab.data.images import load
+from physnn.lab.figures import plots
+from physnn.lab.figures.style import svg
+from physnn.lab.models.recipe import Recipe
+from physnn.lab.records.studies import Study
+from physnn.lab.training.loop import fit
 
 TARGET = Path(__file__).parents[1] / "static" / "opening.svg"
 TIMES = (2, 12, 60)

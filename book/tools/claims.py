@@ -21,7 +21,7 @@ from book.tools import fingerprint
 from book.tools.project import HERE, BookError, Project
 
 if TYPE_CHECKING:  # it brings torch, which an unchanged book can do without
-    from physnn.lab.verdicts import Effect, Judgement
+    from physnn.lab.records.verdicts import Effect, Judgement
 
 DECIDED, UNDECIDED = ("holds", "changed", "fails"), "undecided"
 PAGE, DIGEST = "book/scoreboard", "book/claims-digest"
@@ -111,7 +111,7 @@ def board(root: Path = HERE) -> Board:
     Raises:
         BookError: a rule does not fit the studies.
     """
-    from physnn.lab.verdicts import judge
+    from physnn.lab.records.verdicts import judge
 
     claims, results = read(root / "book" / "claims.yml"), root / "results"
     judgements = {}
@@ -159,7 +159,7 @@ def scoreboard(board: Board) -> str:
         "A claim **holds** if its rule is met as the post states it. It **holds in part** if one half of it does, and "
         "**holds with a change** if it does after the change that its card names. It **fails** if the measurement goes "
         "the other way. Otherwise it is **undecided**: not yet measured, or measured and neither way. Intervals are "
-        "95 % intervals of a mean, or of the mean of paired differences ({mod}`physnn.lab.stats`).",
+        "95 % intervals of a mean, or of the mean of paired differences ({mod}`physnn.lab.statistics.stats`).",
     ]
     for heading, (title, about) in SECTIONS.items():
         parts += [f"## {title}", about]

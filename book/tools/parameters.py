@@ -57,7 +57,10 @@ def chosen(project: Project, profile: str, data: str | None = None) -> dict[str,
 
 
 def _available() -> str:
-    from physnn.lab.data import DataError, available  # here, because it imports torch, and not every book needs it
+    from physnn.lab.data.images import (  # here, because it imports torch, and not every book needs it
+        DataError,
+        available,
+    )
 
     try:
         return available()

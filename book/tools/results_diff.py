@@ -18,9 +18,9 @@ from pathlib import Path
 
 from book.tools import claims
 from book.tools.project import HERE, BookError
-from physnn.lab.stats import Interval, mean_interval
-from physnn.lab.studies import Study
-from physnn.lab.verdicts import effect
+from physnn.lab.records.studies import Study
+from physnn.lab.records.verdicts import effect
+from physnn.lab.statistics.stats import Interval, mean_interval
 
 PATHS = ("results", "book/claims.yml", "_toc.yml")
 METRICS = "test_"  # how the columns that are published begin

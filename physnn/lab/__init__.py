@@ -1,14 +1,12 @@
 """What the experiments share: data, training, notebook parameters, provenance, figures, statistics, studies, sweeps."""
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from physnn.lab.glue import glue, glued
-    from physnn.lab.parameters import parameters
-    from physnn.lab.provenance import elapsed, provenance
+    from physnn.lab.chapter.contract import parameters
+    from physnn.lab.chapter.naming import glue, glued
+    from physnn.lab.records.provenance import elapsed, provenance
     from physnn.lab.sweeping.drive import sweep
     from physnn.lab.sweeping.notebook import SweepError
 
@@ -16,11 +14,11 @@ __all__ = ["SweepError", "elapsed", "glue", "glued", "parameters", "provenance",
 
 _HOME = {
     "SweepError": "sweeping.notebook",
-    "elapsed": "provenance",
-    "glue": "glue",
-    "glued": "glue",
-    "parameters": "parameters",
-    "provenance": "provenance",
+    "elapsed": "records.provenance",
+    "glue": "chapter.naming",
+    "glued": "chapter.naming",
+    "parameters": "chapter.contract",
+    "provenance": "records.provenance",
     "sweep": "sweeping.drive",
 }
 
@@ -36,15 +34,3 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _Package(ModuleType):
-    """Keeps ``glue``, ``parameters`` and ``provenance`` the functions, whoever imports the modules of these names."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        # The import system sets every submodule as an attribute of its package, over what __getattr__ would find.
-        if not (name in _HOME and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

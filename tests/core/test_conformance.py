@@ -6,10 +6,10 @@ import pickle
 
 import pytest
 import torch
-from optimizer_infos import SHAPES, assert_same, every_case, every_setting, hot, make, model, run, tensors
 from torch import nn
 
 from physnn import Langevin
+from tests.core.optimizer_infos import SHAPES, assert_same, every_case, every_setting, hot, make, model, run, tensors
 
 
 @every_case

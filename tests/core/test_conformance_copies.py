@@ -6,10 +6,11 @@ import pickle
 
 import pytest
 import torch
-from module_infos import DTYPE, build, case, every_case, every_layer, every_module, gradients, inputs_of
 from torch import nn
 from torch.func import functional_call
 from torch.nn.utils import parametrizations, prune
+
+from tests.core.module_infos import DTYPE, build, case, every_case, every_layer, every_module, gradients, inputs_of
 
 
 @every_case

@@ -4,7 +4,10 @@ import re
 
 import pytest
 import torch
-from optimizer_infos import (
+from torch import nn
+
+from physnn import Langevin
+from tests.core.optimizer_infos import (
     SHAPES,
     WRONG,
     assert_same,
@@ -18,9 +21,6 @@ from optimizer_infos import (
     run,
     tensors,
 )
-from torch import nn
-
-from physnn import Langevin
 
 
 @every_setting

@@ -2,7 +2,11 @@
 
 import pytest
 import torch
-from module_infos import (
+from torch.autograd import forward_ad
+from torch.autograd.gradcheck import gradcheck, gradgradcheck
+from torch.func import functional_call
+
+from tests.core.module_infos import (
     DTYPE,
     build,
     case,
@@ -14,9 +18,6 @@ from module_infos import (
     gradients,
     inputs_of,
 )
-from torch.autograd import forward_ad
-from torch.autograd.gradcheck import gradcheck, gradgradcheck
-from torch.func import functional_call
 
 
 @every_case

@@ -4,9 +4,10 @@ import copy
 
 import pytest
 import torch
-from optimizer_infos import OPTIMIZERS
 from torch import nn
 from torch.optim import lr_scheduler as schedulers
+
+from tests.core.optimizer_infos import OPTIMIZERS
 
 SCHEDULES = {
     "StepLR": lambda optimizer: schedulers.StepLR(optimizer, 3, 0.5),

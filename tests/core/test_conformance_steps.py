@@ -2,7 +2,10 @@
 
 import pytest
 import torch
-from optimizer_infos import (
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+from physnn import Langevin
+from tests.core.optimizer_infos import (
     SHAPES,
     assert_same,
     every_case,
@@ -14,9 +17,6 @@ from optimizer_infos import (
     run,
     tensors,
 )
-from torch.optim.optimizer import register_optimizer_step_post_hook
-
-from physnn import Langevin
 
 
 @every_case

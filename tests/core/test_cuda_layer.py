@@ -5,10 +5,10 @@ import copy
 import pytest
 import torch
 
+from benchmarks import printed
 from physnn import DynamicLinear, ExperimentalLayer, dynamic_linear
 from physnn.layer import POSITIONS
-from tests import printed
-from tests.gpu import DEVICE, MARKS, home, random
+from tests.core.gpu import DEVICE, MARKS, home, random
 
 pytestmark = MARKS
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from physnn import GinzburgLandauLoss, ginzburg_landau_density, ginzburg_landau_loss
 from physnn.loss import BOUNDARIES, NORMS, OUTERS
-from tests.gpu import DEVICE, MARKS, home, random
+from tests.core.gpu import DEVICE, MARKS, home, random
 
 pytestmark = MARKS
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from physnn import Langevin, Thermometer
-from physnn.compiled import _kernel
+from physnn.fast.kernel import _kernel
 from physnn.noise import KINDS, byte_sum, draw, draw_key, room
 from physnn.scheme import SCHEMES
-from tests.gpu import DEVICE, MARKS, home, random
+from tests.core.gpu import DEVICE, MARKS, home, random
 
 pytestmark = MARKS
 

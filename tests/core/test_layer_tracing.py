@@ -9,7 +9,8 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from physnn import DynamicLinear, ExperimentalLayer, dynamic_linear, fused
+from physnn import DynamicLinear, ExperimentalLayer, dynamic_linear
+from physnn.fast import when
 from physnn.layer import POSITIONS
 
 positions = pytest.mark.parametrize("position", POSITIONS)
@@ -127,7 +128,7 @@ def test_a_tensor_of_another_type_gets_the_readable_form():
 def test_without_torchs_private_names(monkeypatch, missing):
     """Where torch has moved one away, the cautious answer is given: the readable form, which is right for all."""
     owner, name = (torch.jit, "is_tracing") if missing == "jit.is_tracing" else (torch._C, missing)
-    spec = importlib.util.spec_from_file_location("fused_elsewhere", fused.__file__)
+    spec = importlib.util.spec_from_file_location("fused_elsewhere", when.__file__)
     elsewhere = importlib.util.module_from_spec(spec)
     with monkeypatch.context() as patch:
         patch.delattr(owner, name)
@@ -138,7 +139,7 @@ def test_without_torchs_private_names(monkeypatch, missing):
         elsewhere.applies(None, leaf) == elsewhere.has_numbers(leaf) == (missing != "_are_functorch_transforms_active")
     )
     for name in ("applies", "has_numbers", "is_batched", "is_traced"):
-        monkeypatch.setattr(fused, name, getattr(elsewhere, name))
+        monkeypatch.setattr(when, name, getattr(elsewhere, name))
     module = layer()
     inputs = (module.weight, module.beta, module.t)
     numbers = [torch.autograd.grad(dynamic_linear(x(), *inputs, fused=f).square().sum(), inputs) for f in (None, False)]

@@ -5,7 +5,9 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from physnn import GinzburgLandauLoss, fused, ginzburg_landau_loss, labels, loss_fused
+from physnn import GinzburgLandauLoss, ginzburg_landau_loss, labels
+from physnn.fast import loss as fast
+from physnn.fast import when
 
 OPTIONS = [{}, {"norm": "sample", "outer": "none"}, {"boundary": "one-sided", "outer": "elementwise"}]
 options = pytest.mark.parametrize("options", OPTIONS, ids=["default", "sample", "elementwise"])
@@ -127,14 +129,14 @@ def test_nothing_is_kept_of_a_mode(kind):
 
 def forget():
     """Empty the caches of constants."""
-    for cached in (loss_fused._quadratic_form, labels._minus_ones):
+    for cached in (fast._quadratic_form, labels._minus_ones):
         next(cell.cell_contents for cell in cached.__closure__ if isinstance(cell.cell_contents, dict)).clear()
 
 
 def test_constants_of_a_mode_are_not_kept():
     made = []
 
-    @fused.constant
+    @when.constant
     def ones(n):
         made.append(n)
         return torch.ones(n)
@@ -147,9 +149,9 @@ def test_constants_of_a_mode_are_not_kept():
         assert ones(2).is_meta
     torch.func.vmap(lambda x: x + ones(2))(torch.zeros(3, 2))
     assert len(made) == 4 and torch.equal(ones(2), torch.ones(2)) and ones(2) is ones(2) and len(made) == 5
-    for n in range(3 * fused.KEPT):
+    for n in range(3 * when.KEPT):
         ones(n)
-    assert len(next(c.cell_contents for c in ones.__closure__ if isinstance(c.cell_contents, dict))) <= fused.KEPT
+    assert len(next(c.cell_contents for c in ones.__closure__ if isinstance(c.cell_contents, dict))) <= when.KEPT
 
 
 @pytest.mark.parametrize("wrong", [5, -1, 100])

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from physnn import Langevin, noise, scheme, update
+from physnn import Langevin, noise, scheme
+from physnn.fast import step
 
 SETTINGS = [
     {"scheme": name, "noise": kind, "compiled": compiled}
@@ -123,7 +124,7 @@ def test_several_processes_have_to_say_how_they_are_seeded(monkeypatch):
 
 def test_a_step_on_windows_of_one_batch_is_what_it_was(monkeypatch):
     """The pieces of the fused update see the masks of their own gradients."""
-    monkeypatch.setattr(update, "WINDOW", 128)
+    monkeypatch.setattr(step, "WINDOW", 128)
     ends = []
     for options in ({}, {"foreach": False}):
         p = nn.Parameter(torch.ones(1000))

@@ -7,9 +7,10 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-import lowest
 import pytest
 import torch
+
+from tests import lowest
 
 ROOT = Path(__file__).resolve().parents[2]
 

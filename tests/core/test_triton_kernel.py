@@ -10,7 +10,8 @@ pytest.importorskip("triton")
 
 SCRIPT = """
 import torch
-from physnn import scheme, triton_kernel
+from physnn import scheme
+from physnn.fast import triton_kernel
 from physnn.noise import byte_sum, draw_key
 
 NUMBERS = {"lr": 0.1, "damping": 0.3, "noise_std": 0.3, "weight_decay": 0.2}

@@ -19,26 +19,9 @@ def python(code: str) -> str:
 
 def test_the_command_line_needs_neither_torch_nor_ipython():
     heavy = "{'torch', 'IPython', 'pandas', 'distributed', 'papermill'}"
-    code = "import sys, physnn, physnn.cli, physnn.lab, physnn.lab.parameters, physnn.lab.provenance as p\n"
+    lab = "physnn.lab, physnn.lab.sweeping.cli, physnn.lab.chapter.contract, physnn.lab.records.provenance"
+    code = f"import sys, physnn, {lab}\n"
     assert python(f"{code}print(physnn.__version__, {heavy} & set(sys.modules))") == f"{physnn.__version__} set()\n"
-
-
-@pytest.mark.parametrize("name", ["glue", "parameters", "provenance"])
-@pytest.mark.parametrize(
-    "before",
-    [
-        "",
-        "import physnn.lab.{0}",
-        "import importlib; importlib.import_module('physnn.lab.{0}')",
-        "from physnn.lab.{0} import {0}",
-        "from physnn.lab import {0}; import sys; del sys.modules['physnn.lab.{0}']; import physnn.lab.{0}",
-    ],
-)
-def test_a_function_is_not_hidden_by_the_module_of_its_name(name, before):
-    code = f"{before.format(name)}\nfrom physnn.lab import {name}\nimport physnn.lab\n"
-    code += f"from physnn.lab.{name} import {name} as own\n"
-    code += f"print(type({name}).__name__, type(physnn.lab.{name}).__name__, own.__module__)"
-    assert python(code) == f"function function physnn.lab.{name}\n"
 
 
 def test_every_public_name_is_there_and_listed():

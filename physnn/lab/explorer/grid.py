@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from physnn.lab import stats
-from physnn.lab.provenance import RESULTS
-from physnn.lab.studies import Study
+from physnn.lab.records.provenance import RESULTS
+from physnn.lab.records.studies import Study
+from physnn.lab.statistics import stats
 
 
 class Measure(NamedTuple):

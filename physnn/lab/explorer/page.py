@@ -1,8 +1,8 @@
 """Complete tables of the recorded studies, and a script that draws from them what its reader picks.
 
 The tables stand by themselves: on paper, for a screen reader, and where no script runs. The script draws the means and
-intervals that they hold, which :mod:`physnn.lab.stats` has computed. Only paired differences are computed in the
-browser, with any arm as the reference, from the values by seed and Student's quantiles that are inlined here.
+intervals that they hold, which :mod:`physnn.lab.statistics.stats` has computed. Only paired differences are computed
+in the browser, with any arm as the reference, from the values by seed and Student's quantiles that are inlined here.
 """
 
 import json
@@ -16,7 +16,7 @@ from IPython.display import HTML, display
 from scipy.stats import t as student
 
 from physnn.lab.explorer.grid import MEASURES, TITLES, Grid, packed
-from physnn.lab.palette import TOKENS
+from physnn.lab.figures.palette import TOKENS
 
 REPOSITORY = "https://github.com/physnn/physnn"
 PAGE = """<div id="explorer">
@@ -31,7 +31,7 @@ SECTION = """<section data-study="{name}">
 <h3>{name}</h3>
 <p class="question">{question}</p>
 <p class="facts">{facts}</p>
-<div class="highlight"><pre>python -m physnn.lab.studies {name}</pre></div>
+<div class="highlight"><pre>make results STUDY={name}</pre></div>
 <div class="view live"></div>
 <details open><summary>All numbers of <code>{name}</code>, as tables</summary>{tables}</details>
 </section>

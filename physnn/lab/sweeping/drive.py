@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from physnn.lab.provenance import commit, source_digest
+from physnn.lab.records.provenance import commit, source_digest
 from physnn.lab.sweeping.grid import Point, points
 from physnn.lab.sweeping.notebook import Notebook, SweepError, load
 from physnn.lab.sweeping.store import Folder, write

@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from physnn.lab.parameters import Declaration, ParameterError
+from physnn.lab.chapter.contract import Declaration, ParameterError
 from physnn.lab.sweeping.notebook import Notebook, SweepError
 from physnn.lab.sweeping.values import Distribution, axis, check
 

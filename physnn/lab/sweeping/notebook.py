@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from physnn.lab.parameters import Declaration, ParameterError, declarations
+from physnn.lab.chapter.contract import Declaration, ParameterError, declarations
 
 
 class SweepError(ValueError):

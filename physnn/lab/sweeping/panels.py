@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from physnn.lab import style
+from physnn.lab.figures import style
 
 SIZE = (3.4, 2.3)  # inches; one figure then fills a phone, and three stand side by side on a desktop
 NUMBER = r"[-−+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?"

@@ -15,7 +15,7 @@ import nbformat
 import psutil
 from distributed import get_worker
 
-from physnn.lab.provenance import source_digest
+from physnn.lab.records.provenance import source_digest
 
 RECORD = "application/papermill.record/text/plain"
 POLL = 0.1  # seconds

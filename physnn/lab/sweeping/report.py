@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from string import Template
 
-from physnn.lab.palette import TOKENS, dark_stylesheet
+from physnn.lab.figures.palette import TOKENS, dark_stylesheet
 from physnn.lab.sweeping.notebook import Notebook
 from physnn.lab.sweeping.progress import duration
 from physnn.lab.sweeping.store import Folder, write

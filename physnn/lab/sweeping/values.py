@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from physnn.lab.parameters import Declaration, ParameterError
+from physnn.lab.chapter.contract import Declaration, ParameterError
 from physnn.lab.sweeping.notebook import SweepError
 
 BOOLEANS = {"true": True, "True": True, "false": False, "False": False}

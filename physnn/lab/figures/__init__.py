@@ -1,0 +1,1 @@
+"""The look of the book, and the kinds of figure that chapters share."""

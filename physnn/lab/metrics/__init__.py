@@ -1,0 +1,1 @@
+"""What is measured: outputs, fields, what chance gives, robustness, cost."""

@@ -1,0 +1,1 @@
+"""Networks, layers and losses, and the recipe that names them."""

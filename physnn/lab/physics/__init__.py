@@ -1,0 +1,1 @@
+"""Closed forms that experiments are held against."""

@@ -1,0 +1,1 @@
+"""Recorded studies: how they are run, kept, run again, compared and judged."""

@@ -1,0 +1,264 @@
+"""Whether recorded numbers come out again: of single replicas, and of whole tables.
+
+Float32 sums depend on the order of their terms, and that on the processor, the number of threads, the version of torch,
+and on who is trained beside a replica. What becomes of a difference in the last digit depends on the replica. Most runs
+forget it. In others, those at the largest learning rates above all, it grows by some factor in every step until it is
+as large as the difference between two seeds; in the fastest within an epoch. No one tolerance is right for both. So:
+
+1. A replica is *equal* if every number of every epoch is within what ``ABSOLUTE`` says of its column, or else within
+   ``FLOOR`` plus ``RELATIVE`` times the recorded number, and if both diverged after the same epoch or neither did.
+2. If it is not, its *twins* say how far rounding can have taken it: the same replica with learning rates that are off
+   by once or twice ``NUDGE``, in relation. That is a hundred times the distance of neighbouring float32 numbers, which
+   leaves room where drift has only begun, and none where it is as large as it gets. It has *drifted* if every number is
+   within the tolerance of 1 plus ``FACTOR`` times the largest distance of a twin from it in the same column and up to
+   the same epoch. The learning rate does not touch epoch 0, which therefore always has the tolerance of 1.
+3. Else it *differs*: the table, the package or the machine is wrong.
+
+The numbers were chosen on draws from all studies, with two kinds of vector instructions, alone against in batches, and
+``python -m benchmarks.drift`` makes more. Most replicas were equal, nearly all of them within a quarter of what is
+allowed, as the digits of the tables explain; the others drifted at most three times as far as their twins.
+
+Whole tables are compared without twins. A replica that is not equal is taken for one that has drifted, at worst as far
+as a run from another seed, and with either sign. So what must agree is each arm's mean test accuracy over its seeds:
+the ``CONFIDENCE`` interval of the paired difference must reach the tolerance of 1. Epoch 0 must be equal as in 1.
+"""
+
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import pandas as pd
+from scipy import stats
+
+from physnn.lab.models.recipe import Recipe
+from physnn.lab.records.studies import Study
+from physnn.lab.training.replicas import Replica, train_chunk
+
+# Two of 10,000 images, one of 391 steps; of other numbers, about what the five digits of a table leave open.
+ABSOLUTE = {"accuracy": 2.5e-4, "ece": 2.5e-4, "error_": 2.5e-4, "negative": 3e-3, "diverged": 0.0}
+RELATIVE, FLOOR = 2e-4, 1e-5
+NUDGE, TWINS = 1e-5, (1, -1, 2)
+FACTOR = 10
+CONFIDENCE = 0.9999  # a hundred arms fail it once in a hundred times
+
+LABELS = ("phase", "arm", "seed", "epoch", "seconds", "replica")
+
+
+class Finding(NamedTuple):
+    """How a replica compares with its recorded rows, and the number that is furthest from what is allowed.
+
+    Attributes:
+        verdict: "equal", "drifted" or "differs".
+        excess: the deviation of that number as a multiple of what is allowed.
+    """
+
+    phase: str
+    replica: Replica
+    verdict: str
+    column: str
+    epoch: int
+    recorded: float
+    again: float
+    excess: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.verdict}: {self.phase}, {self.replica.arm}, lr {self.replica.lr:g}, seed {self.replica.seed}; "
+            f"{self.column} after epoch {self.epoch} is {self.again:.6g}, recorded {self.recorded:.6g}, "
+            f"{self.excess:.2g} of what is allowed"
+        )
+
+
+class Comparison(NamedTuple):
+    """How a study that was run again compares with its recorded table.
+
+    Attributes:
+        recorded: replicas of the recorded table.
+        again: those of them that were trained again.
+        equal: those of these that are equal to rounding.
+        unlike: those of these that are not so at epoch 0.
+        arms: per arm whose final runs were compared, over its seeds: the means of the test accuracy, ``recorded`` and
+            ``again``, and the difference that is ``allowed``.
+        largest: the largest deviation of a validation accuracy, and whose.
+        tuned: arms for which the tuning chose another setting.
+    """
+
+    recorded: int
+    again: int
+    equal: int
+    unlike: int
+    arms: pd.DataFrame
+    largest: tuple[float, str]
+    tuned: list[str]
+
+    @property
+    def apart(self) -> list[str]:
+        """The arms whose means are further apart than is allowed."""
+        return self.arms.index[(self.arms.again - self.arms.recorded).abs() > self.arms.allowed].tolist()
+
+    @property
+    def agrees(self) -> bool:
+        """Whether nothing differs by more than drift explains."""
+        return not self.unlike and not self.apart
+
+    def __str__(self) -> str:
+        parts = [f"{self.again:,} of {self.recorded:,} replicas compared, {self.equal:,} of them equal to rounding"]
+        points, where = 100 * self.largest[0], self.largest[1]
+        parts.append(f"validation accuracies within {points:.2f} points" + (f" ({where})" if where else ""))
+        if len(self.arms):
+            means = 100 * (self.arms.again - self.arms.recorded).abs().max()
+            parts.append(f"mean test accuracies of {len(self.arms)} arms within {means:.3f} points")
+        if self.tuned:
+            parts.append(f"other settings tuned for {', '.join(self.tuned)}")
+        if self.unlike:
+            parts.append(f"DIFFERENT AT EPOCH 0: {self.unlike} replicas")
+        if self.apart:
+            parts.append(f"MEANS BEYOND TOLERANCE: {', '.join(self.apart)}")
+        return "; ".join(parts)
+
+
+def replicas(study: Study, table: pd.DataFrame) -> Iterator[tuple[str, Replica, pd.DataFrame]]:
+    """Give every replica of a table: its phase, how to train it, and its rows."""
+    for _, rows in table.groupby(["phase", "arm", *study.hyperparameters, "seed"], sort=False, dropna=False):
+        first = rows.iloc[0]
+        yield first.phase, study.replica(first.arm, first, first.seed), rows
+
+
+def sample(
+    study: Study, table: pd.DataFrame, seed: int, count: int = 3, affordable: float = 60.0
+) -> list[tuple[str, Replica, pd.DataFrame]]:
+    """Draw ``count`` replicas of each phase, of those that took at most ``affordable`` seconds; or where fewer did, of
+    the ``count`` that took least."""
+    chosen = []
+    for phase in table.phase.unique():
+        every = sorted(replicas(study, table[table.phase == phase]), key=lambda each: each[2].seconds.max())
+        within = sum(rows.seconds.max() <= affordable for _, _, rows in every)
+        pool = every[: max(count, within)]
+        chosen += random.Random(f"{seed} {study.name} {phase}").sample(pool, min(count, len(pool)))
+    return chosen
+
+
+def smallest(study: Study, table: pd.DataFrame, seed: int) -> tuple[str, Replica, pd.DataFrame]:
+    """Draw one replica of those with the fewest parameters."""
+    every = [(Recipe.read(each[1].recipe).size, each) for each in replicas(study, table)]
+    least = min(size for size, _ in every)
+    return random.Random(f"{seed} {study.name}").choice([each for size, each in every if size == least])
+
+
+def check(study: Study, phase: str, replica: Replica, rows: pd.DataFrame, epochs: int | None = None) -> Finding:
+    """Train a replica again, alone, and compare it with its recorded rows, all or those of the first ``epochs``."""
+    recorded = _numbers(study, rows)
+    (again,) = _train(study, phase, [replica], epochs)
+    if epochs is not None:  # what is measured after the last epoch is not known
+        recorded = recorded.loc[:epochs, [name for name in recorded if name in again and name != "diverged"]]
+    found, verdict = _worst(recorded, again, _tolerance(recorded)), "equal"
+    if found[-1] > 1:
+        near = [replace(replica, lr=replica.lr * (1 + NUDGE * step)) for step in TWINS]
+        apart = [_deviations(again, twin) for twin in _train(study, phase, near, epochs)]
+        drift = pd.concat(apart).groupby(level=0).max().cummax()
+        allowed = _tolerance(recorded).add(FACTOR * drift.reindex(columns=recorded.columns), fill_value=0.0)
+        found = _worst(recorded, again, allowed)
+        verdict = "drifted" if found[-1] <= 1 else "differs"
+    return Finding(phase, replica, verdict, *found)
+
+
+def compare(study: Study, recorded: pd.DataFrame, again: pd.DataFrame) -> Comparison:
+    """Compare the rows of a study that was run again, or of the part of it that was, with the recorded ones."""
+
+    def keyed(table: pd.DataFrame) -> dict[tuple, pd.DataFrame]:
+        every = table.groupby(["phase", "arm", *study.hyperparameters, "seed"], sort=False, dropna=False)
+        return {tuple(f"{k:.5g}" if isinstance(k, float) else k for k in key): rows for key, rows in every}
+
+    first, second = keyed(recorded), keyed(again)
+    both = [key for key in first if key in second]
+    equal = unlike = 0
+    largest, where = 0.0, ""
+    for key in both:
+        one, two = (_numbers(study, rows[key]) for rows in (first, second))
+        allowed = _tolerance(one)
+        equal += _worst(one, two, allowed)[-1] <= 1
+        unlike += _worst(one.loc[:0], two.loc[:0], allowed)[-1] > 1
+        apart = (one.validation_accuracy - two.validation_accuracy).abs()
+        if apart.max() > largest:
+            labels = dict(zip(("phase", "arm", *study.hyperparameters, "seed"), key, strict=True))
+            named = ", ".join(
+                str(value) if name in ("phase", "arm") else f"{name} {value}" for name, value in labels.items()
+            )
+            largest, where = apart.max(), f"{named}, epoch {apart.idxmax()}"
+    tuned = sorted({key[1] for key in second if key[0] == "final" and key not in first})
+    return Comparison(len(first), len(both), equal, unlike, _means(recorded, again), (largest, where), tuned)
+
+
+def _means(recorded: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
+    """Compare the arms' mean test accuracies, over the seeds of both tables."""
+    arms = {}
+    if "test_accuracy" in recorded and "test_accuracy" in again:
+        one, two = (table.dropna(subset="test_accuracy").set_index(["arm", "seed"]) for table in (recorded, again))
+        pairs = one[["test_accuracy"]].join(two.test_accuracy.rename("again"), how="inner")
+        for arm, pair in pairs.groupby("arm", sort=False):
+            if len(pair) > 1:
+                error = (pair.again - pair.test_accuracy).std() / math.sqrt(len(pair))
+                reach = stats.t.ppf((1 + CONFIDENCE) / 2, len(pair) - 1) * error
+                arms[arm] = [*pair.mean(), reach + ABSOLUTE["accuracy"]]
+    return pd.DataFrame.from_dict(arms, orient="index", columns=["recorded", "again", "allowed"])
+
+
+def _train(study: Study, phase: str, several: list[Replica], epochs: int | None) -> list[pd.DataFrame]:
+    """Train replicas of one architecture together, for all or the first ``epochs``, and return the numbers of each."""
+    plan, left = study.design[phase], epochs
+
+    def tick(_: int) -> None:
+        nonlocal left
+        if left is not None and (left := left - 1) == 0:
+            raise KeyboardInterrupt  # ends the training; its schedules are those of the whole
+
+    members = list(range(len(several)))
+    chunk = train_chunk(
+        several,
+        members,
+        dataset=study.design["data"],
+        epochs=plan["epochs"],
+        batch_size=study.design["batch_size"],
+        test=phase == "final",
+        extras=plan.get("extras", ()),
+        device="cpu",
+        tick=tick,
+    )
+    rows = pd.DataFrame(chunk.rows)
+    return [_numbers(study, rows[rows.replica == i]) for i in members]
+
+
+def _numbers(study: Study, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return what was measured of a replica, by epoch."""
+    names = [name for name in rows if name not in (*LABELS, *study.hyperparameters)]
+    return rows.set_index("epoch")[names].astype(float)
+
+
+def _tolerance(recorded: pd.DataFrame) -> pd.DataFrame:
+    """Return by how much rounding may change the numbers of a replica that forgets it."""
+    allowed = FLOOR + RELATIVE * recorded.abs().replace(math.inf, 0.0)
+    for name in recorded:
+        for part, value in ABSOLUTE.items():
+            if name.startswith(part) or name.endswith(part):
+                allowed[name] = value
+    return allowed
+
+
+def _deviations(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Return how far apart two replicas are in the columns of the first: infinitely where one alone has a number."""
+    epochs = first.index.union(second.index)
+    first, second = first.reindex(epochs), second.reindex(epochs, columns=first.columns)
+    same = (first == second) | (first.isna() & second.isna())
+    return (first - second).abs().fillna(math.inf).mask(same, 0.0)
+
+
+def _worst(recorded: pd.DataFrame, again: pd.DataFrame, allowed: pd.DataFrame) -> tuple[str, int, float, float, float]:
+    """Return the number that is furthest from what is allowed: column, epoch, recorded, again, and its excess."""
+    apart = _deviations(recorded, again)
+    allowed = allowed.reindex_like(apart).fillna(0.0)
+    excess = (apart / allowed).mask((apart == 0) | (allowed == math.inf), 0.0)
+    epoch, column = excess.stack().idxmax()
+    at = [frame.reindex_like(apart).loc[epoch, column] for frame in (recorded, again, excess)]
+    return column, int(epoch), *map(float, at)

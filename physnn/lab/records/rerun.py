@@ -1,0 +1,181 @@
+"""Run recorded studies as far as the time allows, and say how far each of them got.
+
+``python -m physnn.lab.records.rerun [NAME ...] [--minutes M] [--again]``, which is ``make results``, runs what is
+missing or stale, cheapest first, and records it. With ``--again`` everything runs from nothing in ``_build/results``,
+and is compared with the recorded tables, which stay as they are. What was stopped goes on by the same command.
+"""
+
+import argparse
+import math
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from physnn.lab.records import studies
+from physnn.lab.records.reproduce import Comparison, compare
+from physnn.lab.records.studies import WORK, Study
+
+AGAIN = Path("_build") / "results"
+
+
+class Progress(NamedTuple):
+    """How far a study got: ``state`` is "recorded" (nothing to do), "complete", "stopped" or "not begun"."""
+
+    name: str
+    state: str
+    done: int = 0
+    planned: int = 0
+    minutes: float = 0.0
+    comparison: Comparison | str = ""
+
+    def __str__(self) -> str:
+        said = {
+            "recorded": "recorded, and the design has not changed",
+            "complete": f"complete, {self.done:,} replicas, {self.minutes:.1f} minutes",
+            "stopped": f"{self.done:,} of {self.planned:,} replicas done, {self.minutes:.1f} minutes",
+            "not begun": "not begun" + f", {self.done:,} of {self.planned:,} replicas done before" * bool(self.done),
+        }[self.state]
+        return f"{self.name}: {said}" + f"\n  {self.comparison}" * bool(self.comparison)
+
+
+def training_minutes(study: Study) -> float:
+    """Return the recorded minutes of training, summed over processes; infinity where nothing is recorded."""
+    try:
+        return study.provenance["seconds_of_training"] / 60
+    except FileNotFoundError:
+        return math.inf
+
+
+def minutes_recorded() -> pd.DataFrame:
+    """Return what the recorded studies took, a row for each, cheapest first.
+
+    The columns are ``replicas``, minutes ``of training``, summed over processes, and minutes ``in all``, of the run
+    that finished the study, which may not have been its first.
+    """
+    every = [Study(path.parent.name, studies.RESULTS) for path in studies.RESULTS.glob("*/provenance.json")]
+    rows = {
+        study.name: [_planned(study), training_minutes(study), study.provenance["seconds_of_this_run"] / 60]
+        for study in sorted(every, key=training_minutes)
+    }
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["replicas", "of training", "in all"])
+
+
+def rerun(
+    names: list[str], minutes: float = math.inf, again: bool = False, workers: int | None = None
+) -> list[Progress]:
+    """Run the named studies, or all, and return how far each got, in their order.
+
+    Args:
+        minutes: when they are over, training stops after the epoch it is in; finished replicas are kept.
+        again: run all of them, from nothing and beside the record, and compare.
+    """
+    end = time.monotonic() + 60 * minutes
+    names = names or [path.parent.name for path in studies.RESULTS.glob("*/design.yml")]
+    order = sorted((Study(name, studies.RESULTS) for name in names), key=lambda s: (training_minutes(s), s.name))
+    if again:
+        processes = workers or os.cpu_count() or 1
+        known = sum(filter(math.isfinite, map(training_minutes, order)))
+        print(
+            f"recorded: {known:.0f} minutes of training, {known / processes:.0f} in {processes} processes", flush=True
+        )
+    made, stopped = [], False
+    for study in order:
+        reason = "from nothing, beside the record" if again else _stale(study)
+        if not reason:
+            made.append(Progress(study.name, "recorded"))
+            continue
+        target, work = (_beside(study), AGAIN / "work") if again else (study, WORK)
+        start, state = time.monotonic(), "not begun"
+        if not stopped and start < end:
+            print(f"{study.name}: {reason}", flush=True)
+            try:
+                with _alarm(end - start):
+                    target.run(workers, work)
+                state = "complete"
+            except KeyboardInterrupt:
+                state, stopped = "stopped", True
+        spent, parts = time.monotonic() - start, list(target.parts(work).glob("*.csv"))
+        comparison = _compared(study, parts) if again and parts else ""
+        made.append(Progress(study.name, state, len(parts), _planned(study), spent / 60, comparison))
+    return made
+
+
+def _stale(study: Study) -> str:
+    """Say why a study must run; nothing where it need not."""
+    try:
+        study.table()
+    except (FileNotFoundError, ValueError) as reason:
+        return str(reason)
+    return ""
+
+
+def _beside(study: Study) -> Study:
+    """Return the study whose table will stand beside the record."""
+    folder = AGAIN / study.name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "design.yml").write_bytes((study.folder / "design.yml").read_bytes())
+    return Study(study.name, AGAIN)
+
+
+def _planned(study: Study) -> int:
+    tuning, final = study.design["tuning"]["seeds"], study.design.get("final", {}).get("seeds", [])
+    return len(study.arms) * (len(study.settings) * len(tuning) + len(final))
+
+
+def _compared(study: Study, parts: list[Path]) -> Comparison | str:
+    try:
+        recorded = study.table()
+    except (FileNotFoundError, ValueError) as reason:
+        return f"not compared: {reason}"
+    return compare(study, recorded, pd.concat(map(pd.read_csv, parts), ignore_index=True))
+
+
+@contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """Interrupt what runs inside when the time is over, as Ctrl-C would."""
+    if not math.isfinite(seconds):
+        yield
+        return
+
+    def over(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run studies and print one line for each."""
+    parser = argparse.ArgumentParser(prog="python -m physnn.lab.records.rerun", description="Run the recorded studies.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a study, a folder of results/; none means all")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="stop when they are over, and keep what is done"
+    )
+    parser.add_argument("--again", action="store_true", help="from nothing, in _build/results, and compare")
+    given = parser.parse_args(argv)
+    if not given.minutes > 0:
+        parser.error(f"--minutes must be above 0, got {given.minutes:g}")
+    end = time.monotonic() + 60 * given.minutes
+    made = rerun(given.names, given.minutes, given.again)
+    print(*made, sep="\n", flush=True)
+    if any(each.state in ("stopped", "not begun") for each in made):
+        if time.monotonic() < end:
+            raise SystemExit("interrupted; the same command goes on from here")
+        print("the time is over; the same command goes on from here")
+    if any(isinstance(each.comparison, Comparison) and not each.comparison.agrees for each in made):
+        raise SystemExit("what was run again does not agree with the record")
+
+
+if __name__ == "__main__":
+    main()

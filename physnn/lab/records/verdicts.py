@@ -1,0 +1,244 @@
+"""Verdicts that follow from recorded studies by rules that a machine can read.
+
+A rule is a mapping with ``effects``, by name, and for each of the verdicts ``holds``, ``changed`` (holds with a change)
+and ``fails`` the conditions that must all be met. The first verdict in this order whose conditions are met is the
+verdict; where none is, or a study is not recorded yet, it is ``undecided``. ``book/claims.yml`` holds the book's rules.
+
+An effect has a ``study`` and an ``arm``, or a ``contrast`` of two arms (first less second, paired). ``measure`` is
+
+- ``final`` (the default): the ``column`` after the last epoch of the final runs, times ``scale``, over seeds. Seeds
+  whose run diverged have the value ``lost``, which must then be given. A ``column`` that ends with ``*`` is the mean
+  of all that begin so;
+- ``near-best``: the share of settings, in percent, whose validation accuracy after the last tuning epoch is at most
+  ``within`` points below that of the arm's best one. A run that diverged counts as a guess, 10 %;
+- ``diverged``: the share of the settings that were tried, in percent, that diverged;
+- ``epochs-to``: the epochs that the final runs need to ``threshold`` percent of validation accuracy, over seeds. A
+  run that does not get there counts with the study's last epoch, so that the mean is the restricted one
+  (:func:`physnn.lab.statistics.survival.restricted_mean`);
+- ``matched``: the ``column`` of the ``arm`` less that of a ``path`` of other networks where they have the arm's value
+  in the column ``along`` (:mod:`physnn.lab.statistics.matching`), over the seeds whose path reaches it. A path is a
+  list of studies and arms: a study that is named with one arm gives its epochs, from the first, and with several
+  their ends.
+
+The second and third are over the hyperparameters' settings, each the mean of its seeds. Instead of a study an effect
+may have a ``formula``, one of :data:`FORMULAS`, with ``of``, its arguments.
+
+A condition is ``NAME above X``, ``NAME below X`` (the whole 95 % interval is), ``NAME atleast X``, ``NAME atmost X``
+(the mean is), ``NAME covers X`` (the interval holds X) or ``NAME within X`` (of a contrast: it is less than X in size,
+by two one-sided tests at 5 %).
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from physnn.lab.models.layers import Layer
+from physnn.lab.records.provenance import RESULTS
+from physnn.lab.records.studies import Study
+from physnn.lab.statistics import stats
+from physnn.lab.statistics.matching import matched
+from physnn.lab.statistics.survival import epochs_to_threshold
+
+DECIDED = ("holds", "changed", "fails")
+UNDECIDED = "undecided"
+MEASURES = ("final", "near-best", "diverged", "epochs-to", "matched")
+GUESS = 10.0  # percent: what a run that diverged knows of ten classes
+CONDITION = re.compile(r"([\w-]+) (above|below|atleast|atmost|covers|within) ([-−]?\d+(?:\.\d+)?)")
+
+
+def stable_states(quadratic: float, quartic: float, sextic: float = 0.0) -> int:
+    """Count the minima of q2 d² + q4 d⁴ + q6 d⁶ over all deviations d: its stable states."""
+    slope = np.polynomial.Polynomial([0, 2 * quadratic, 0, 4 * quartic, 0, 6 * sextic]).trim()
+    at = slope.roots()
+    real = at[np.abs(at.imag) < 1e-9].real
+    return int((slope.deriv()(real) > 0).sum())
+
+
+def million_parameters(widths: list[int], layer: str, bias: bool) -> float:
+    """Count the trainable scalars of a network of layers (:class:`physnn.lab.models.layers.Layer`), in millions."""
+    return sum(Layer(layer, bias).size(n, m) for n, m in pairwise(widths)) / 1e6
+
+
+def percent_more(widths: list[int], layer: str, bias: bool) -> float:
+    """Return by how many percent such a network has more than one of plain layers with biases, at the same widths."""
+    return 100 * (million_parameters(widths, layer, bias) / million_parameters(widths, "linear", True) - 1)
+
+
+FORMULAS: dict[str, Callable[..., float]] = {
+    "stable-states": stable_states,
+    "million-parameters": million_parameters,
+    "percent-more": percent_more,
+}
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What was measured: a mean with its interval, and the pair behind it where it is a contrast.
+
+    A value that a formula gives has an interval of no width and ``n`` = 0.
+    """
+
+    interval: stats.Interval
+    pair: tuple[pd.Series, pd.Series] | None = None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict, the effects it follows from, and, where it is undecided, why."""
+
+    verdict: str
+    effects: dict[str, Effect] = field(default_factory=dict)
+    reason: str = ""
+
+
+def judge(rule: Mapping[str, Any] | None, results: Path = RESULTS) -> Judgement:
+    """Return the verdict that follows from the studies recorded in ``results`` by a rule.
+
+    Raises:
+        ValueError: the rule names an effect, an arm, a column, a measure or a formula that does not exist, a recorded
+            table does not fit its design, or runs that diverged have no value.
+    """
+    if not rule:
+        return Judgement(UNDECIDED, reason="not yet measured")
+    conditions = {verdict: [_parsed(text, rule["effects"]) for text in rule.get(verdict, ())] for verdict in DECIDED}
+    try:
+        effects = {name: effect(how, results) for name, how in rule["effects"].items()}
+    except FileNotFoundError:
+        return Judgement(UNDECIDED, reason="not yet measured")
+    for verdict, needed in conditions.items():
+        if needed and all(_met(effects[name], relation, bound) for name, relation, bound in needed):
+            return Judgement(verdict, effects)
+    return Judgement(UNDECIDED, effects, "measured, and by its rule neither way")
+
+
+def effect(how: Mapping[str, Any], results: Path = RESULTS) -> Effect:
+    """Evaluate one effect of a rule.
+
+    Raises:
+        FileNotFoundError: its study is not recorded.
+        ValueError: as :func:`judge`.
+    """
+    if "formula" in how:
+        if how["formula"] not in FORMULAS:
+            raise ValueError(f"formula must be one of {', '.join(FORMULAS)}, got {how['formula']!r}")
+        value = float(FORMULAS[how["formula"]](**how["of"]))
+        return Effect(stats.Interval(value, value, value, 0))
+    study = Study(how["study"], results)
+    arms = how.get("contrast") or [how["arm"]]
+    if unknown := [arm for arm in arms if arm not in study.arms]:
+        raise ValueError(f"study {study.name!r} has no arms {unknown}; it has {list(study.arms)}")
+    if how.get("measure") == "matched":
+        pair = _matched(study, how, results)
+        return Effect(stats.paired_difference(*pair), pair)
+    values = [_values(study, _table(study), arm, how) for arm in arms]
+    if len(values) == 1:
+        return Effect(stats.mean_interval(values[0]))
+    return Effect(stats.paired_difference(*values), tuple(values))
+
+
+def _table(study: Study) -> pd.DataFrame:
+    """Return the study's recorded rows, read once for all the effects that need them."""
+    recorded = study.provenance  # that it is there
+    return _read(study.name, study.folder.parent, study.digest, recorded["table"])
+
+
+@lru_cache(maxsize=32)
+def _read(name: str, results: Path, design: str, table: str) -> pd.DataFrame:
+    return Study(name, results).table()
+
+
+def _values(study: Study, table: pd.DataFrame, arm: str, how: Mapping[str, Any]) -> pd.Series:
+    measure = how.get("measure", "final")
+    if measure == "final":
+        return _final(study, table[(table.phase == "final") & (table.arm == arm)], how)
+    if measure == "epochs-to":
+        return _epochs_to(study, table[(table.phase == "final") & (table.arm == arm)], how["threshold"])
+    rows = table[(table.phase == "tuning") & (table.arm == arm)]
+    setting = [name for name in _shared(study, how) if rows[name].notna().all()]
+    begun = rows[rows.epoch == 0].set_index([*setting, "seed"])
+    if measure == "diverged":
+        values = 100.0 * begun.diverged.astype(float)
+    elif measure == "near-best":
+        ended = rows[rows.epoch == study.design["tuning"]["epochs"]].set_index([*setting, "seed"])
+        reached = (100 * ended.validation_accuracy).reindex(begun.index).fillna(GUESS).groupby(level=setting).mean()
+        return 100.0 * (reached >= reached.max() - how["within"]).astype(float)
+    else:
+        raise ValueError(f"measure must be one of {', '.join(MEASURES)}, got {measure!r}")
+    return values.groupby(level=setting).mean()
+
+
+def _matched(study: Study, how: Mapping[str, Any], results: Path) -> tuple[pd.Series, pd.Series]:
+    """Return the arm's values and its path's, over the seeds whose path has the arm's place."""
+    table = _table(study)
+    rows = table[(table.phase == "final") & (table.arm == how["arm"])]
+    own, at = (_final(study, rows, how | {"column": name, "scale": 1}) for name in (how["column"], how["along"]))
+    parts = []
+    for part in how["path"]:
+        other = Study(part["study"], results)
+        if unknown := [arm for arm in part["arms"] if arm not in other.arms]:
+            raise ValueError(f"study {other.name!r} has no arms {unknown}; it has {list(other.arms)}")
+        steps = _table(other).query("phase == 'final' and epoch > 0")
+        if len(part["arms"]) > 1:
+            steps = steps[steps.epoch == other.design["final"]["epochs"]]
+        parts += [steps[steps.arm == arm] for arm in part["arms"]]
+    found = matched(pd.concat(parts), at, how["column"], how["along"]).dropna()
+    if len(found) < 2:
+        raise ValueError(f"the path of {how} reaches the place of {len(found)} of {len(at)} seeds")
+    return how.get("scale", 1) * own[found.index], how.get("scale", 1) * found
+
+
+def _final(study: Study, rows: pd.DataFrame, how: Mapping[str, Any]) -> pd.Series:
+    stem, every, _ = how["column"].partition("*")
+    columns = [name for name in rows if name == stem or (every and name.startswith(stem))]
+    if not columns:
+        raise ValueError(f"study {study.name!r} has no column {how['column']!r}")
+    ended = rows[rows.epoch == study.design["final"]["epochs"]].set_index("seed")[columns].mean(axis=1, skipna=False)
+    values = ended.reindex(study.design["final"]["seeds"])
+    if values.isna().any() and "lost" not in how:
+        raise ValueError(f"runs of {how} diverged: give the rule a value for them, `lost`")
+    return how.get("scale", 1) * values.fillna(how.get("lost"))
+
+
+def _epochs_to(study: Study, rows: pd.DataFrame, threshold: float) -> pd.Series:
+    """Return each seed's epochs to the threshold, those that do not get there with the last one of the design."""
+    last, runs = study.design["final"]["epochs"], dict(iter(rows.groupby("seed")))
+    taken = {
+        seed: epochs_to_threshold(runs[seed], "validation_accuracy", threshold / 100, budget=last).epochs
+        for seed in study.design["final"]["seeds"]
+    }
+    return pd.Series(taken, dtype=float).rename_axis("seed")
+
+
+def _shared(study: Study, how: Mapping[str, Any]) -> list[str]:
+    """Name the hyperparameters that all arms of an effect have: a trial is the same trial for both."""
+    arms = how.get("contrast") or [how["arm"]]
+    return [
+        name
+        for name in study.hyperparameters
+        if name == "lr" or all(study.arms[arm].get(name) == "search" for arm in arms)
+    ]
+
+
+def _parsed(text: str, effects: Mapping[str, Any]) -> tuple[str, str, float]:
+    match = CONDITION.fullmatch(text)
+    if not match or match[1] not in effects:
+        known = "above|below|atleast|atmost|covers|within"
+        raise ValueError(f"a condition reads `NAME {known} X`, NAME in {list(effects)}; got {text!r}")
+    return match[1], match[2], float(match[3].replace("−", "-"))
+
+
+def _met(effect: Effect, relation: str, bound: float) -> bool:
+    if relation == "within":
+        if effect.pair is None:
+            raise ValueError("only a contrast can be within a margin")
+        return stats.equivalence(*effect.pair, bound).p <= 0.05
+    mean, low, high, _ = effect.interval
+    met = {"above": low > bound, "below": high < bound, "covers": low <= bound <= high}
+    return (met | {"atleast": mean >= bound, "atmost": mean <= bound})[relation]

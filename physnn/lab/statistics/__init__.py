@@ -1,0 +1,1 @@
+"""Intervals, tests and summaries, thin over scipy: every chapter computes them here."""

@@ -1,0 +1,177 @@
+"""The command line: ``physnn sweep NOTEBOOK --grid NAME=VALUES ... --out FOLDER``."""
+
+import argparse
+import importlib.util
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import physnn
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+NEEDED = ("distributed", "ipykernel", "matplotlib", "nbformat", "pandas", "papermill", "tqdm", "yaml")
+INSTALL = 'pip install "physnn[sweep] @ git+https://github.com/physnn/physnn"'
+EXAMPLES = """\
+examples:
+  physnn sweep notebooks/as-printed.ipynb --grid temperature=0,2e-5,1e-3 --grid data=digits --out runs/heat
+  physnn sweep chapter.ipynb --grid seed=0:5 --grid "lr=log(1e-3,1)" --trials 20 --out runs/lr
+  physnn sweep chapter.ipynb --file grid.yml --out runs/grid --dry-run
+  physnn sweep chapter.ipynb --file grid.yml --out runs/grid --scheduler tcp://HOST:8786 --timeout 3600 --retries 1
+
+values:
+  a,b,c   0:5   0:10:2   uniform(a,b)   log(a,b)   integers(a,b)   choice(a,b,c)
+  Lists and ranges (without their end) are crossed with each other. Distributions are drawn --trials times, jointly,
+  and every draw is crossed with the lists.
+
+The same command again runs only what is missing or has failed. Exit status: 0 all points are done, 1 not all,
+2 nothing ran because something in the command is wrong, 130 interrupted.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; return the exit status."""
+    parser = argparse.ArgumentParser(prog="physnn", description="Experiments of the physnn book.")
+    parser.add_argument("--version", action="version", version=f"physnn {physnn.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser(
+        "sweep",
+        help="run a parameterized notebook over a grid of parameters",
+        description="Run a parameterized notebook over a grid of parameters, on this machine or on a Dask cluster.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _arguments(command)
+    options = parser.parse_args(arguments)
+    if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
+        print(f"physnn sweep needs {', '.join(missing)}, which this Python has not: {INSTALL}", file=sys.stderr)
+        return 2
+    # A batch system ends a job by SIGTERM first: time enough to write the table.
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return _sweep(options)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _arguments(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("notebook", type=Path, help="an .ipynb with a parameters cell, or its .md source")
+    add("--out", type=Path, required=True, metavar="FOLDER", help="where the results go, and are found again")
+    grid = command.add_argument_group("what to run").add_argument
+    grid("--grid", action="append", default=[], metavar="NAME=VALUES", help="the values of a parameter; repeatable")
+    grid("--file", type=Path, metavar="GRID.yml", help="a YAML mapping of names to lists or values as after --grid")
+    grid("--trials", type=int, metavar="N", help="draw the parameters that have distributions N times")
+    grid("--seed", type=int, default=0, help="of the draws (default: 0)")
+    grid("--dry-run", action="store_true", help="show the points, their parameters and the estimated time; run nothing")
+    run = command.add_argument_group("how each point runs").add_argument
+    run("--timeout", type=float, metavar="SECONDS", help="end a run that takes longer")
+    run("--retries", type=int, default=0, metavar="N", help="run a failed point again up to N times (default: 0)")
+    run("--threads", type=int, default=1, metavar="N", help="OpenMP and MKL threads of each run (default: 1)")
+    where = command.add_argument_group("where (default: processes of this machine)")
+    one = where.add_mutually_exclusive_group().add_argument
+    one("--workers", type=int, metavar="N", help="how many processes of this machine (default: one per core)")
+    one("--scheduler", metavar="ADDRESS", help="a Dask scheduler, such as tcp://HOST:8786")
+    one("--scheduler-file", type=Path, metavar="FILE", help="the file that a Dask scheduler wrote its address to")
+    for name, meaning in (("ca-file", "authority's certificate"), ("cert", "certificate"), ("key", "key")):
+        where.add_argument(f"--tls-{name}", type=Path, metavar="PEM", help=f"the {meaning}, for a scheduler with TLS")
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from physnn.lab.sweeping.drive import drive, make_plan
+    from physnn.lab.sweeping.notebook import SweepError
+    from physnn.lab.sweeping.outlook import failures, outlook
+
+    try:
+        plan = make_plan(
+            options.notebook,
+            _grid(options),
+            options.out,
+            trials=options.trials,
+            seed=options.seed,
+            retries=options.retries,
+            timeout=options.timeout,
+            threads=options.threads,
+        )
+        if options.dry_run:
+            print(outlook(plan, options.workers, remote=bool(options.scheduler or options.scheduler_file)))
+            return 0
+        connect = _connection(options)
+        rows = drive(plan, connect)
+    except SweepError as error:
+        print(f"physnn sweep: {error}", file=sys.stderr)
+        return 2
+    except ConnectionError as error:
+        print(f"physnn sweep: {error}; what is finished is kept, and the same command continues", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted; what is finished is kept, and the same command continues", file=sys.stderr)
+        return 130
+    print(f"{sum(row['status'] == 'done' for row in rows.values())} of {len(rows)} points are done: {plan.folder.path}")
+    if failed := failures(plan, rows):
+        print(failed, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _grid(options: argparse.Namespace) -> dict[str, object]:
+    """Put ``--file`` and ``--grid`` together."""
+    from physnn.lab.sweeping.notebook import SweepError
+
+    grid = _file(options.file) if options.file else {}
+    for item in options.grid:
+        name, equals, values = item.partition("=")
+        if not equals or not name.strip():
+            raise SweepError(f"--grid {item}: expected NAME=VALUES, such as seed=0:5")
+        if name.strip() in grid:
+            raise SweepError(f"--grid {item}: {name.strip()} is given twice; put its values into one list")
+        grid[name.strip()] = values
+    return grid
+
+
+def _file(path: Path) -> dict[str, object]:
+    import yaml
+
+    from physnn.lab.sweeping.notebook import SweepError
+
+    try:
+        # Everything as text, to be read by the declared types: YAML's own rules make 1e-3 a text and 1:30 ninety.
+        grid = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SweepError(f"cannot read the grid {path}: {error}") from error
+    if not isinstance(grid, dict) or not all(isinstance(values, (str, list)) for values in grid.values()):
+        raise SweepError(f"{path}: expected a mapping of parameter names to values, such as  seed: [0, 1, 2]")
+    return grid
+
+
+def _connection(options: argparse.Namespace) -> "Callable[[], AbstractContextManager[Client]]":
+    """Return what opens the client; it is called only if something has to run."""
+    from physnn.lab.sweeping.notebook import SweepError
+
+    tls = {"tls_ca_file": options.tls_ca_file, "tls_cert": options.tls_cert, "tls_key": options.tls_key}
+    distant = options.scheduler or options.scheduler_file
+    if any(tls.values()) and not distant:
+        raise SweepError("--tls-... is for a --scheduler or --scheduler-file; processes of this machine need none")
+    if options.workers is not None and options.workers < 1:
+        raise SweepError(f"--workers must be at least 1, got {options.workers}")
+
+    def connect() -> "AbstractContextManager[Client]":
+        from physnn.lab.sweeping.cluster import local, remote
+
+        client: AbstractContextManager[Client]
+        client = remote(options.scheduler, options.scheduler_file, **tls) if distant else local(options.workers)
+        return client
+
+    return connect
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

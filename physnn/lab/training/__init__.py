@@ -1,0 +1,1 @@
+"""Training: one network in a short loop, and many replicas at once."""

@@ -1,0 +1,116 @@
+"""What a newcomer meets first: the checks before the set-up, the notebook pairs, the list of targets."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from book.tools import pairs, preflight
+
+ROOT = Path(__file__).resolve().parents[2]
+PLENTY = 100.0
+
+SOURCE = """---
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+
+# A title
+
+```{code-cell} python
+1 + 1
+```
+"""
+
+
+def test_a_machine_with_everything_has_no_problems():
+    assert preflight.problems((3, 11, 0), True, PLENTY, "none") == []
+
+
+@pytest.mark.parametrize(
+    ("machine", "said"),
+    [
+        (((3, 10, 9), True, PLENTY, "none"), ["3.10 is too old", "3.11", "make PYTHON="]),
+        (((3, 12, 0), False, PLENTY, "none"), ["venv", "apt-get install python3-venv", "uv"]),
+        (((3, 12, 0), True, 2.5, "none"), ["2.5 GB are free", "needs 6 GB", "make VENV="]),
+        (((3, 12, 0), True, None, "foreign"), ["not made by make", "make VENV="]),
+    ],
+)
+def test_what_is_missing_is_said_with_what_to_do(machine, said):
+    (problem,) = preflight.problems(*machine)
+    for words in said:
+        assert words in problem
+
+
+def test_everything_missing_is_said_at_once():
+    assert len(preflight.problems((3, 6, 0), False, 0.1, "foreign")) == 4
+
+
+def test_preflight_starts_on_an_old_python():
+    """Its syntax is that of Python 3.6, or the old Python would say SyntaxError instead of what is wrong."""
+    check = "import ast, sys; ast.parse(open(sys.argv[1]).read(), feature_version=(3, 6))"
+    subprocess.run([sys.executable, "-c", check, ROOT / "book/tools/preflight.py"], check=True)
+
+
+def test_preflight_leaves_a_foreign_folder_alone(tmp_path):
+    (tmp_path / "precious.txt").touch()
+    command = [sys.executable, "-m", "book.tools.preflight", "--venv", tmp_path, "--with-uv"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "not made by make" in result.stderr
+    (tmp_path / ".begun").touch()
+    assert preflight.state(str(tmp_path)) == "ours"
+
+
+def test_the_space_an_interrupted_set_up_took_counts_as_free(tmp_path):
+    before = preflight.free_gigabytes(str(tmp_path / "none"))
+    (tmp_path / "venv").mkdir()
+    with open(tmp_path / "venv" / "half", "wb") as half:
+        half.truncate(10**12)  # sparse: it takes no space here, and counts by its length
+    assert preflight.free_gigabytes(str(tmp_path / "venv")) > before + 900
+
+
+def test_the_committed_pairs_follow_from_their_sources():
+    assert pairs.stale(ROOT / "notebooks") == []
+
+
+def test_pairs_are_deterministic_and_drift_is_found(tmp_path, capsys):
+    source, pair = tmp_path / "01-a.md", tmp_path / "01-a.ipynb"
+    source.write_text(SOURCE)
+    (tmp_path / "02-gone.ipynb").write_text("{}")
+    assert pairs.main(["--folder", str(tmp_path), "--check"]) == 1
+    assert capsys.readouterr().err.count("make notebooks") == 2
+
+    assert pairs.main(["--folder", str(tmp_path)]) == 0
+    first = pair.read_bytes()
+    assert b'"id": "01-a-00"' in first
+    assert not (tmp_path / "02-gone.ipynb").exists()
+    assert pairs.main(["--folder", str(tmp_path), "--check"]) == 0
+
+    pair.unlink()
+    pairs.write(tmp_path)
+    assert pair.read_bytes() == first
+    source.write_text(SOURCE.replace("1 + 1", "1 + 2"))
+    assert pairs.main(["--folder", str(tmp_path), "--check"]) == 1
+
+
+def test_help_lists_every_target():
+    makefile = (ROOT / "Makefile").read_text()
+    phony = next(line for line in makefile.splitlines() if line.startswith(".PHONY:")).split()[1:]
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for target in set(phony) - {"help"}:
+        assert f"make {target} " in listed
+
+
+def test_a_uv_that_fails_counts_as_no_uv(tmp_path):
+    shim = tmp_path / "uv"
+    shim.write_text("#!/bin/sh\nexit 127\n")
+    shim.chmod(0o755)
+    command = ["make", "-n", "-W", "pyproject.toml", "test", f"VENV={tmp_path / 'venv'}"]
+    path = f"{tmp_path}:/usr/bin:/bin"
+    planned = subprocess.run(command, cwd=ROOT, env={"PATH": path}, capture_output=True, text=True, check=True).stdout
+    assert "-m pip install" in planned
+    assert "uv pip" not in planned

@@ -1,0 +1,219 @@
+"""A study on the digits: it tunes, it runs, it resumes, and a changed design or table is refused."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from scipy.stats import kstest
+
+from physnn.lab.records import studies
+from physnn.lab.records.studies import Study
+
+ROOT = Path(__file__).resolve().parents[3]
+DESIGN = {
+    "data": "digits",
+    "batch_size": 256,
+    "arms": {
+        "proposal": {"widths": [64, 10], "layer": "experimental", "loss": "ginzburg-landau", "optimizer": "langevin",
+                     "damping": 0.1, "temperature": 1.0e-5, "beta_init": 0.1},
+        "plain": {"widths": [64, 10], "layer": "linear", "loss": "squared-error", "optimizer": "sgd",
+                  "momentum": 0.9},
+    },
+    "tuning": {"lr": [0.001, 0.1, 1.0e30], "seeds": [9], "epochs": 2},
+    "final": {"seeds": [0, 1], "epochs": 3},
+    "contrasts": [["proposal", "plain"]],
+}  # fmt: skip
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "results" / "small"
+    folder.mkdir(parents=True)
+    (folder / "design.yml").write_text(yaml.safe_dump(DESIGN, sort_keys=False))
+    return tmp_path / "results"
+
+
+def test_run_record_resume_refuse(results, capsys):
+    with pytest.raises(FileNotFoundError, match="make results"):
+        Study("small", results).table()
+    Study("small", results).run(workers=1)
+    study = Study("small", results)
+    table = study.table()
+    final = table[table.phase == "final"]
+    assert final.groupby(["arm", "seed"]).size().to_dict() == {
+        (arm, seed): 4 for arm in ("proposal", "plain") for seed in (0, 1)
+    }
+    assert final.test_accuracy.notna().sum() == 4 and (final.test_accuracy.dropna() > 0.05).all()
+    assert table[table.phase == "tuning"].test_accuracy.isna().all(), "the test images were read while tuning"
+    assert table[table.lr == 1e30].groupby("arm").diverged.any().to_dict() == {"proposal": True, "plain": True}
+    assert (final.lr == final.arm.map(study.tuned(table).lr)).all() and (final.lr < 1).all()
+    assert study.provenance["seconds_of_training"] >= 0 and len(study.provenance["source"]) == 64
+
+    # Finished replicas are not run again: lose one, and only that one is.
+    recorded = (results / "small" / "table.csv").read_bytes()
+    parts = sorted((results.parent / "_build" / "studies").glob("small-*/*.csv"))
+    assert len(parts) == 10
+    parts[0].unlink()
+    capsys.readouterr()
+    study.run(workers=1)
+    assert capsys.readouterr().out.count("replicas to go") == 1
+    again = pd.read_csv(results / "small" / "table.csv")
+    pd.testing.assert_frame_equal(again.drop(columns="seconds"), table.drop(columns="seconds"))
+
+    (results / "small" / "table.csv").write_bytes(recorded[:-30])
+    with pytest.raises(ValueError, match=r"the table of study 'small' changed .* make results"):
+        Study("small", results).table()
+    (results / "small" / "design.yml").write_text(yaml.safe_dump({**DESIGN, "batch_size": 64}))
+    with pytest.raises(ValueError, match=r"the design of study 'small' changed .* make results"):
+        Study("small", results).table()
+
+
+def test_models_multiply_the_arms_and_a_rate_must_serve_every_seed(results):
+    plain = {key: value for key, value in DESIGN["arms"]["plain"].items() if key != "widths"}
+    models = {"linear": {"widths": [64, 10]}, "MLP": {"widths": [64, 16, 10]}}
+    tuning = {"lr": [0.001, 0.01], "seeds": [1, 2], "epochs": 1}
+    design = {**DESIGN, "models": models, "arms": {"plain": plain}, "tuning": tuning}
+    (results / "small" / "design.yml").write_text(yaml.safe_dump(design))
+    study = Study("small", results)
+    assert study.arms == {f"{model}: plain": {**plain, **shared} for model, shared in models.items()}
+    rows = [("linear: plain", 0.001, 1, 0.5), ("linear: plain", 0.001, 2, 0.5), ("linear: plain", 0.01, 1, 0.9)]
+    rows += [("MLP: plain", 0.001, 1, 0.1), ("MLP: plain", 0.001, 2, 0.3)]
+    rows += [("MLP: plain", 0.01, 1, 0.15), ("MLP: plain", 0.01, 2, 0.2)]
+    table = pd.DataFrame(rows, columns=["arm", "lr", "seed", "validation_accuracy"]).assign(phase="tuning", epoch=1)
+    assert study.tuned(table).lr.to_dict() == {"linear: plain": 0.001, "MLP: plain": 0.001}
+    with pytest.raises(ValueError, match=r"every learning rate diverged for \['MLP: plain'\]"):
+        study.tuned(table[~((table.arm == "MLP: plain") & (table.seed == 2))])
+
+
+SEARCH = {
+    **{name: "search" for name in ("damping", "temperature", "beta_init")},
+    "widths": [64, 10], "layer": "dynamic", "loss": "ginzburg-landau", "optimizer": "langevin",
+}  # fmt: skip
+
+
+def test_a_random_search_gives_every_arm_the_same_trials_of_what_it_searches(results):
+    bounds = {"lr": [1e-4, 1e-1], "damping": [0.02, 1.0], "temperature": [1e-8, 1e-3], "beta_init": [0.001, 1.0]}
+    arms = {"all": SEARCH, "cold": {**SEARCH, "temperature": 0.0}}
+    tuning = {"trials": 60, "draw": 1, **bounds, "seeds": [9], "epochs": 1}
+    final = {"seeds": [0], "epochs": 1}
+    path = results / "small" / "design.yml"
+    path.write_text(yaml.safe_dump({**DESIGN, "arms": arms, "tuning": tuning, "final": final}, sort_keys=False))
+    study = Study("small", results)
+    drawn = pd.DataFrame(study.settings)
+    assert len(drawn) == 60 and drawn.equals(pd.DataFrame(Study("small", results).settings))
+    logs = (drawn / [low for low, _ in bounds.values()]).map(math.log)
+    share = logs / [math.log(high / low) for low, high in bounds.values()]
+    assert share.min().gt(0).all() and share.max().lt(1).all()
+    for name in share:  # log-uniform: a false alarm in a thousand for each
+        assert kstest(share[name], "uniform").pvalue > 1e-3
+    study.run(workers=1)
+    table = study.table()
+    tried = table[(table.phase == "tuning") & (table.epoch == 1)].reset_index(drop=True)
+    names = list(bounds)
+    pd.testing.assert_frame_equal(tried[tried.arm == "all"][names].reset_index(drop=True), drawn, rtol=1e-4)
+    assert tried[tried.arm == "cold"].temperature.isna().all()
+    assert tried[tried.arm == "cold"].damping.tolist() == tried[tried.arm == "all"].damping.tolist()
+    for arm in arms:
+        best = tried.loc[tried[tried.arm == arm].validation_accuracy.idxmax()]
+        run = table[(table.phase == "final") & (table.arm == arm)].iloc[0]
+        assert run[names].equals(best[names]) or (run[names] - best[names]).abs().max() == 0
+        replica = study.replica(arm, run, run.seed)
+        assert replica.lr == run.lr and replica.recipe["damping"] == run.damping and replica.seed == 0
+    assert study.replica("cold", best, 3).recipe["temperature"] == 0.0
+
+
+def test_a_grid_of_two_without_final_runs(results):
+    arms = {"all": {**SEARCH, "damping": 0.1, "temperature": 0.0}}
+    tuning = {"lr": [0.01, 0.1], "beta_init": [0.1, 1.0, 30.0], "seeds": [9], "epochs": 1}
+    design = {**DESIGN, "arms": arms, "tuning": tuning}
+    del design["final"], design["contrasts"]
+    path = results / "small" / "design.yml"
+    path.write_text(yaml.safe_dump(design, sort_keys=False))
+    Study("small", results).run(workers=1)
+    table = Study("small", results).table()
+    assert len(table.groupby(["lr", "beta_init"])) == 6 and set(table.phase) == {"tuning"}
+    assert table[table.beta_init == 30.0].diverged.all() and not table[table.beta_init < 30].diverged.any()
+    path.write_text(yaml.safe_dump({**design, "tuning": {**tuning, "damping": [0.1]}}))
+    with pytest.raises(ValueError, match=r"arms search \['beta_init'\] and lr"):
+        Study("small", results)
+
+
+RUN = """
+from pathlib import Path
+from physnn.lab.records import rerun, studies
+if __name__ == "__main__":
+    studies.RESULTS = Path("results")
+    rerun.main(["small"])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_study_that_is_stopped_goes_on_and_counts_every_replica_once(results, number):
+    """Stop the driver when some replicas are done: its workers end, those replicas stay as they are, the rest runs."""
+    folder = results.parent
+    design = {**DESIGN, "tuning": {**DESIGN["tuning"], "seeds": list(range(30, 45)), "epochs": 3}, "batch_size": 32}
+    (results / "small" / "design.yml").write_text(yaml.safe_dump(design))
+    script = folder / "run.py"
+    script.write_text(RUN)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+
+    def done() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in folder.glob("_build/studies/small-*/*.csv")}
+
+    with subprocess.Popen([sys.executable, script], cwd=folder, env=environment, stderr=subprocess.PIPE) as run:
+        while not done() and run.poll() is None:
+            time.sleep(0.02)
+        children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+        run.send_signal(number)
+        error = run.communicate(timeout=60)[1].decode()
+    assert "interrupted; the same command goes on" in error if number == signal.SIGINT else run.returncode == -9, error
+    end = time.monotonic() + 20
+    while any(_runs(pid) for pid in children):
+        assert time.monotonic() < end, "a worker outlived its driver"
+        time.sleep(0.05)
+    before = done()
+    assert 0 < len(before) < 94
+    subprocess.run([sys.executable, script], cwd=folder, env=environment, check=True)
+    after = done()
+    assert len(after) == 94 and {path: after[path] for path in before} == before
+    table = Study("small", results).table()
+    assert table.columns[:5].tolist() == ["phase", "arm", "lr", "seed", "epoch"]
+    assert len(table.groupby(["phase", "arm", "lr", "seed"])) == 94
+    assert not table.duplicated(["phase", "arm", "lr", "seed", "epoch"]).any()
+
+
+def _runs(pid: str) -> bool:
+    """Tell whether a process still runs: neither gone nor a zombie that nobody has reaped."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_unknown_study(results):
+    with pytest.raises(ValueError, match=r"no study 'smal'.*Studies: small"):
+        Study("smal", results)
+
+
+def test_every_recorded_study_is_whole():
+    """The committed tables match their designs, and hold every replica of them."""
+    designs = sorted(studies.RESULTS.glob("*/design.yml"))
+    assert designs
+    for path in designs:
+        study = Study(path.parent.name)
+        table, design = study.table(), study.design
+        replicas = table.groupby(["phase", "arm", *study.hyperparameters, "seed"], dropna=False).size()
+        runs = len(study.settings) * len(design["tuning"]["seeds"]) + len(design.get("final", {}).get("seeds", []))
+        assert len(replicas) == len(study.arms) * runs
+        assert set(table.columns) >= {"epoch", "loss", "validation_accuracy", "diverged"}
+        assert "test_accuracy" in table if "final" in design else "test_accuracy" not in table
+        json.dumps(study.provenance)

@@ -1,0 +1,84 @@
+"""Means over columns, comparison at equal accuracy, and bounds of a mean, in the rules of the scoreboard."""
+
+import hashlib
+import json
+
+import pandas as pd
+import pytest
+import yaml
+
+from physnn.lab.records import verdicts
+from physnn.lab.records.studies import Study
+
+NEW = {
+    "study": "new", "measure": "matched", "arm": "a", "column": "error", "along": "clean", "scale": 100,
+    "path": [{"study": "old", "arms": ["way"]}, {"study": "new", "arms": ["b"]}],
+}  # fmt: skip
+
+
+def write(folder, arms, rows):
+    folder.mkdir(parents=True)
+    design = {
+        "arms": {arm: {} for arm in arms}, "tuning": {"lr": [1.0], "seeds": [9], "epochs": 1},
+        "final": {"seeds": [0, 1, 2], "epochs": 2},
+    }  # fmt: skip
+    (folder / "design.yml").write_text(yaml.safe_dump(design))
+    table = pd.DataFrame(rows, columns=["arm", "seed", "epoch", "clean", "error", "error_a_1", "error_b_1"])
+    table.assign(phase="final", lr=1.0, diverged=False).to_csv(folder / "table.csv", index=False)
+    digest = hashlib.sha256((folder / "table.csv").read_bytes()).hexdigest()
+    made = {"design": Study(folder.name, folder.parent).digest, "table": digest}
+    (folder / "provenance.json").write_text(json.dumps(made))
+
+
+@pytest.fixture
+def results(tmp_path):
+    """a ends at 0.85, 0.95 and 0.99; the old way goes from 0.8 to 0.9, and b goes on from 0.92 to 0.96."""
+    old, new = [], []
+    for seed, clean in enumerate((0.85, 0.95, 0.99)):
+        old += [("way", seed, e, (0.1, 0.8, 0.9)[e], (0.9, 0.4, 0.3)[e], 0.1, 0.3) for e in range(3)]
+        new += [("a", seed, e, (0.1, 0.5, clean)[e], (0.9, 0.6, 0.5)[e], 0.1 * e, 0.1 + seed / 100) for e in range(3)]
+        new += [("b", seed, e, (0.1, 0.92, 0.96)[e], (0.9, 0.2, 0.1)[e], 0.3, 0.5) for e in range(3)]
+    write(tmp_path / "old", ["way"], old)
+    write(tmp_path / "new", ["a", "b"], new)
+    return tmp_path
+
+
+def test_a_column_with_a_star_is_the_mean_of_all_that_begin_so(results):
+    found = verdicts.effect({"study": "new", "arm": "a", "column": "error_*", "scale": 100}, results)
+    assert found.interval.mean == pytest.approx(100 * (0.2 + 0.11) / 2) and found.interval.n == 3
+    one = verdicts.effect({"study": "new", "arm": "a", "column": "error"}, results)
+    assert one.interval.mean == pytest.approx(0.5), "without a star, only the column of that name"
+    with pytest.raises(ValueError, match=r"nll_\*"):
+        verdicts.effect({"study": "new", "arm": "a", "column": "nll_*"}, results)
+
+
+def test_an_arm_is_compared_with_a_path_where_it_is_as_accurate(results):
+    """At 0.85 the old way has 0.35, at 0.95 b's epochs have 0.125; nobody reaches 0.99. Before training is no place."""
+    found = verdicts.effect(NEW, results)
+    assert found.interval.n == 2
+    assert sorted(found.pair[0] - found.pair[1]) == pytest.approx([15.0, 37.5])
+    ends = NEW | {"path": [{"study": "new", "arms": ["a", "b"]}], "scale": 1}
+    differences = verdicts.effect(ends, results).pair
+    assert (differences[0] - differences[1]).tolist() == pytest.approx([0.0, 0.0, 0.0]), "of several arms, their ends"
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ([{"study": "old", "arms": ["nobody"]}], "nobody"),
+        ([{"study": "older", "arms": ["way"]}], "older"),
+        ([{"study": "old", "arms": ["way"]}], "reaches the place of 1 of 3"),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_refused(results, path, message):
+    with pytest.raises(ValueError, match=message):
+        verdicts.effect(NEW | {"path": path}, results)
+
+
+@pytest.mark.parametrize(
+    ("condition", "met"),
+    [("gain atleast 15", True), ("gain atleast 27", False), ("gain atmost 27", True), ("gain atmost −2", False)],
+)
+def test_a_mean_can_be_bounded(results, condition, met):
+    rule = {"effects": {"gain": NEW}, "holds": [condition]}
+    assert (verdicts.judge(rule, results).verdict == "holds") == met

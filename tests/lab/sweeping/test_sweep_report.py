@@ -1,0 +1,156 @@
+"""The page of a sweep: readable anywhere, safe whatever a notebook glues, and drawn only when something changed."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from physnn.lab.sweeping.notebook import load
+from physnn.lab.sweeping.panels import Estimate, drawable, estimate, panel
+from physnn.lab.sweeping.report import report
+from physnn.lab.sweeping.store import Folder
+from tests.lab.sweeping.sweeps import make_notebook
+from tests.reading import CHROMIUM, chromium
+
+EVIL = "<script>alert('x')</script> & \"$x"
+
+
+def row(number, **more):
+    parameters = {"quartic": float(number % 3), "seed": number // 3, "name": "<b>bold</b>" if number % 2 else "plain"}
+    values = {"energy": number / 7, "accuracy": f"{90 + number}.00 [{89 + number}.00, {91 + number}.00]", EVIL: EVIL}
+    made_from = {"notebook": "0" * 64, "package": "1" * 64, "commit": "2" * 12}
+    plain = {"point": f"p{number}", "status": "done", "error": "", "seconds": 1.5 + number, "started": f"{number:03}"}
+    return {**plain, "parameters": parameters, "values": values | {"fixed": 3}, **made_from, **more}
+
+
+@pytest.fixture
+def written(tmp_path):
+    rows = [row(number) for number in range(6)]
+    rows.append(row(6, status="failed", error=EVIL, values={}))
+    folder = Folder(tmp_path / "out")
+    for each in rows:
+        folder.keep(each, b"{}", "log")
+    notebook = load(make_notebook(tmp_path, name="tiny & <i>.ipynb"))
+    report(notebook, rows, folder)
+    return notebook, rows, folder
+
+
+def page(folder):
+    return (folder.path / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_page_has_every_point_and_needs_nothing_else(written):
+    _, rows, folder = written
+    text = page(folder)
+    assert "6 of 7 points are done" in text
+    assert "Varied: quartic, seed, name." in text
+    assert text.count("<tr>") == 1 + len(rows)
+    links = set(re.findall(r'href="([^#"]+)"', text))
+    assert links == {"table.csv"} | {f"points/{r['point']}.{kind}" for r in rows for kind in ("ipynb", "log")}
+    assert all((folder.path / link).exists() for link in links - {"table.csv"})
+    assert not re.search(r"(?:src|href)=\"(?:https?:)?//|@import|url\((?!#)", text)
+    # Two numbers and the run time, against three parameters; the constant and the texts are in the table alone.
+    assert re.findall(r'aria-label="([^"]+) against (\w+)"', text) == [
+        (value, name) for value in ("energy", "accuracy", "run time, s") for name in ("quartic", "seed", "name")
+    ]
+
+
+def test_what_a_notebook_glues_or_raises_is_text(written):
+    text = page(written[2])
+    assert EVIL not in text
+    assert text.count("&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt; &amp; &quot;$x") == 1 + 6 + 1
+    assert "<b>bold" not in text
+    assert "<title>tiny &amp; &lt;i&gt;.ipynb: sweep</title>" in text
+
+
+def test_an_unchanged_page_is_not_drawn_again(written):
+    notebook, rows, folder = written
+    path = folder.path / "index.html"
+    path.write_text(path.read_text().replace("Varied", "Kept"))
+    report(notebook, rows, folder)
+    assert "Kept: quartic" in page(folder)
+    report(notebook, [*rows[:-1], row(7)], folder)
+    assert "Varied: quartic" in page(folder)
+    assert "7 of 7 points are done" in page(folder)
+
+
+def test_a_cached_sweep_imports_neither_dask_nor_papermill_nor_torch(written, tmp_path):
+    from physnn.lab.records.provenance import source_digest
+    from physnn.lab.sweeping import cli
+    from physnn.lab.sweeping.grid import points
+
+    notebook, _, folder = written
+    (point,) = points(notebook, source_digest(), {"seed": "2"})
+    made_from = {"notebook": notebook.digest, "package": source_digest()}
+    folder.keep(row(1, point=point.name, parameters=point.parameters, **made_from), b"{}", "log")
+    command = ["sweep", str(notebook.path), "--grid", "seed=2", "--out", str(folder.path)]
+    assert cli.main(command) == 0  # draws the page
+    heavy = "{'torch', 'distributed', 'papermill', 'matplotlib', 'IPython'}"
+    code = f"import sys; from physnn.lab.sweeping.cli import main; print(main({command!r}), {heavy} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ, check=True)
+    assert result.stdout.splitlines() == [f"1 of 1 points are done: {folder.path}", "0 set()"]
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        (2, Estimate(2, 2, 2)),
+        ("−1,204.5", Estimate(-1204.5, -1204.5, -1204.5)),
+        ("93.20 [92.80,\xa093.60]", Estimate(93.2, 92.8, 93.6)),
+        ("1e-3", Estimate(1e-3, 1e-3, 1e-3)),
+        ("MNIST, 3 images", None),
+        (True, None),
+        (float("nan"), None),
+        (None, None),
+    ],
+)
+def test_numbers_are_found_in_texts(value, read):
+    assert estimate(value) == read
+
+
+def test_only_numbers_that_differ_are_drawn():
+    assert drawable([1, None, 2.0, float("inf")])
+    assert not drawable([1, 1, None])
+    assert not drawable([1, 2, "many"])
+    assert not drawable([None])
+
+
+def test_axes_suit_the_parameter():
+    """Over a factor of 30 the axis is logarithmic, equal factors being equal distances, but not for even levels."""
+
+    def dots(svg):
+        return [float(x) for x in re.findall(r'<use xlink:href="#m\w+" x="([\d.]+)"[^>]*opacity', svg)]
+
+    left, middle, right = dots(panel("lr", [0.01, 0.1, 1], [1, 2, 3]))
+    assert middle - left == pytest.approx(right - middle, rel=1e-3)
+    left, middle, right = dots(panel("lr", [1, 10, 20], [1, 2, 3]))
+    assert (right - left) / (middle - left) == pytest.approx(19 / 9, rel=1e-3)
+    zero, left, middle, right = dots(panel("temperature", [0, 1e-5, 1e-4, 1e-3], [1, 2, 3, 4]))
+    assert middle - left == pytest.approx(right - middle, rel=1e-3)
+    assert left - zero > (right - left) / 4
+    seeds = dots(panel("seed", range(201), range(201)))
+    assert seeds[100] - seeds[0] == pytest.approx(seeds[200] - seeds[100], rel=1e-3)
+    left, middle, right = dots(panel("data", ["b", "a", "$x$"], [1, 2, 3]))
+    assert middle - left == pytest.approx(right - middle, rel=1e-3)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH (Debian: apt-get install chromium)")
+def test_the_page_in_a_browser(written):
+    path = written[2].path / "index.html"
+    paper = set()
+    with chromium() as browser:
+        for width in (390, 1200):
+            for scheme in ("light", "dark"):
+                tab = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+                said = []
+                tab.on("console", lambda message, said=said: said.append(message.text))
+                tab.on("request", lambda asked, said=said: said.append(asked.url))
+                tab.goto(path.as_uri())
+                assert said == [path.as_uri()]  # one request, and no complaint
+                assert tab.evaluate("document.documentElement.scrollWidth") <= width
+                paper.add((scheme, tab.evaluate("getComputedStyle(document.body).backgroundColor")))
+                paper.add((scheme, tab.evaluate("getComputedStyle(document.querySelector('figure path')).fill")))
+                tab.close()
+    assert len(paper) == 2  # the page and its figures have one paper, and another one in the dark

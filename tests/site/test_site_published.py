@@ -1,0 +1,61 @@
+"""What the built pages say to those that link to them: an address, a description, a picture."""
+
+import re
+import tomllib
+from html import unescape
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+from PIL import Image
+from sphinx_external_toc.parsing import parse_toc_yaml
+
+from book.figures import card
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = list(parse_toc_yaml(ROOT / "_toc.yml"))
+ADDRESS = yaml.safe_load((ROOT / "_config.yml").read_text())["html"]["baseurl"]
+
+
+def test_the_address_is_that_of_the_repositorys_pages():
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+    owner, name = urls["Repository"].removeprefix("https://github.com/").split("/")
+    assert ADDRESS == urls["Documentation"] == f"https://{owner}.github.io/{name}/"
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["url"] == ADDRESS
+
+
+def test_the_sitemap_lists_every_page_once(book):
+    places = ElementTree.parse(book / "sitemap.xml").iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")
+    assert sorted(place.text for place in places) == sorted(f"{ADDRESS}{page}.html" for page in PAGES)
+
+
+def tags(page: str) -> dict[str, str]:
+    found = re.findall(r'<meta (?:property|name)="([^"]+)" content="([^"]*)"', page)
+    ours = [name for name, _ in found if name == "description" or name.startswith(("og:", "twitter:"))]
+    assert len(ours) == len(set(ours)), "a tag is there twice"
+    return {name: unescape(content) for name, content in found}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_has_a_card(book, name):
+    page = (book / f"{name}.html").read_text(encoding="utf-8")
+    said = tags(page)
+    assert said["og:title"] in unescape(re.search(r"<title>(.*?)</title>", page)[1])
+    assert said["og:url"] == f"{ADDRESS}{name}.html"
+    assert f'<link rel="canonical" href="{ADDRESS}{name}.html"' in page
+    assert said["og:image"] == f"{ADDRESS}_static/card.png" and (book / "_static/card.png").exists()
+    assert said["twitter:card"] == "summary_large_image"
+    about = said.get("og:description", "")
+    assert said.get("description", "") == about
+    assert len(about) <= 202 and not re.search(r"\\|\$|\{", about)
+    if name != "book/references":  # a list, without a paragraph
+        assert len(about.split()) >= 8
+
+
+@pytest.mark.parametrize("picture", card.SIZES, ids=lambda path: path.name)
+def test_the_pictures_are_small_and_follow_the_first_image(picture):
+    with Image.open(picture) as image:
+        assert image.size == card.SIZES[picture]
+        assert image.text[card.SOURCE] == card.digest(), "draw it again: python -m book.figures.card"
+    assert picture.stat().st_size < 100_000
