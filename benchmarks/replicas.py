@@ -8,7 +8,7 @@ from torch import Tensor
 from benchmarks.epoch import load
 from benchmarks.harness import Bench, Row
 from physnn.lab.models.recipe import Recipe
-from physnn.lab.training.replicas import arrange
+from physnn.lab.training.chunk import arrange
 from physnn.lab.training.stack import Stack
 
 SHARED = {"layer": "linear", "loss": "ginzburg-landau", "optimizer": "sgd", "momentum": 0.9}

@@ -102,6 +102,11 @@ class Recipe:
         return self.widths, self.layer.architecture, self.optimizer, self.scheme, self.images
 
     @property
+    def alone(self) -> bool:
+        """Whether each replica is better computed by itself."""
+        return self.layer.kind == "convolutional"
+
+    @property
     def size(self) -> int:
         """Number of trainable scalars."""
         return sum(self.layer.size(i, o) for i, o in pairwise(self.widths))

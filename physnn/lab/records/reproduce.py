@@ -27,6 +27,7 @@ import math
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from typing import NamedTuple
 
 import pandas as pd
@@ -34,7 +35,8 @@ from scipy import stats
 
 from physnn.lab.models.recipe import Recipe
 from physnn.lab.records.studies import Study
-from physnn.lab.training.replicas import Replica, train_chunk
+from physnn.lab.training.chunk import Job, collect
+from physnn.lab.training.task import IMAGES, Replica
 
 # Two of 10,000 images, one of 391 steps; of other numbers, about what the five digits of a table leave open.
 ABSOLUTE = {"accuracy": 2.5e-4, "ece": 2.5e-4, "error_": 2.5e-4, "negative": 3e-3, "diverged": 0.0}
@@ -207,26 +209,10 @@ def _means(recorded: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
 
 def _train(study: Study, phase: str, several: list[Replica], epochs: int | None) -> list[pd.DataFrame]:
     """Train replicas of one architecture together, for all or the first ``epochs``, and return the numbers of each."""
-    plan, left = study.design[phase], epochs
-
-    def tick(_: int) -> None:
-        nonlocal left
-        if left is not None and (left := left - 1) == 0:
-            raise KeyboardInterrupt  # ends the training; its schedules are those of the whole
-
-    members = list(range(len(several)))
-    chunk = train_chunk(
-        several,
-        members,
-        dataset=study.design["data"],
-        epochs=plan["epochs"],
-        batch_size=study.design["batch_size"],
-        test=phase == "final",
-        extras=plan.get("extras", ()),
-        device="cpu",
-        tick=tick,
-    )
-    rows = pd.DataFrame(chunk.rows)
+    members, recipes = list(range(len(several))), [Recipe.read(replica.recipe) for replica in several]
+    job = Job(IMAGES, several, recipes, members, study.budget(phase))
+    done = count(1)  # stopped early, not cut: its schedules are those of the whole
+    rows = pd.DataFrame(collect(job, lambda _: next(done) != epochs).rows)
     return [_numbers(study, rows[rows.replica == i]) for i in members]
 
 

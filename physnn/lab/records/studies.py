@@ -26,7 +26,8 @@ import yaml
 
 from physnn.lab.data.images import load
 from physnn.lab.records.provenance import PACKAGE, RESULTS, environment, show_line
-from physnn.lab.training.replicas import Replica, chunks
+from physnn.lab.training.replicas import chunks
+from physnn.lab.training.task import Budget, Replica
 
 # What decides a replica's numbers. Runs that were stopped go on only if none of it has changed.
 CODE = [
@@ -40,7 +41,7 @@ CODE = [
         "lab/metrics/outputs",
     ),
     *(f"lab/models/{name}" for name in ("layers", "losses", "network", "recipe")),
-    *(f"lab/training/{name}" for name in ("measures", "replicas", "stack", "updates")),
+    *(f"lab/training/{name}" for name in ("chunk", "measures", "stack", "updates", "tasks/images")),
 ]
 WORK = Path("_build") / "studies"  # where runs that were stopped wait
 SEARCH = "search"  # an arm's hyperparameter that a trial sets
@@ -135,6 +136,12 @@ class Study:
         searched = {name: float(setting[name]) for name, value in recipe.items() if value == SEARCH}
         return Replica(arm, {**recipe, **searched}, float(setting["lr"]), int(seed))
 
+    def budget(self, phase: str) -> Budget:
+        """Return what the runs of a phase, ``tuning`` or ``final``, have in common."""
+        plan = self.design[phase]
+        extras = tuple(plan.get("extras", ()))
+        return Budget(self.design["data"], plan["epochs"], self.design["batch_size"], phase == "final", extras)
+
     def tuned(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return each arm's setting: highest validation accuracy after the last tuning epoch, mean over seeds.
 
@@ -188,11 +195,9 @@ class Study:
         """
         path = [parts / f"{_key(phase, replica)}.csv" for replica in replicas]
         todo = [i for i, part in enumerate(path) if not part.exists()]
-        options = {"batch_size": self.design["batch_size"], "epochs": self.design[phase]["epochs"]}
-        options |= {"test": phase == "final", "workers": workers or os.cpu_count() or 1}
-        options |= {"extras": self.design[phase].get("extras", ())}
+        budget, workers = self.budget(phase), workers or os.cpu_count() or 1
         left, others = len(todo), [name for name in self.hyperparameters if name != "lr"]
-        with closing(chunks([replicas[i] for i in todo], self.design["data"], **options)) as finished:
+        with closing(chunks([replicas[i] for i in todo], budget, workers=workers)) as finished:
             for chunk in finished if todo else ():
                 if not chunk.complete:
                     raise KeyboardInterrupt

@@ -11,7 +11,8 @@ from physnn.lab.models.layers import FiLM, Layer, SqueezeExcitation, groups
 from physnn.lab.models.losses import smoothness_gradient
 from physnn.lab.models.network import parameter_count
 from physnn.lab.models.recipe import Recipe
-from physnn.lab.training.replicas import Replica, train
+from physnn.lab.training.replicas import train
+from physnn.lab.training.task import Replica
 from physnn.temperature import cosine
 
 NET = {"widths": [64, 12, 10], "loss": "cross-entropy", "optimizer": "sgd", "momentum": 0.9}

@@ -91,7 +91,7 @@ def test_when_the_time_is_over_what_is_finished_is_kept(results, monkeypatch, ca
     def interrupted(*arguments, **options):
         for chunk in chunks(*arguments, **options):
             yield chunk
-            seen.append(options["epochs"])
+            seen.append(arguments[1].epochs)
             if seen == [1, 1, 2]:
                 signal.raise_signal(signal.SIGALRM)
 

@@ -7,8 +7,9 @@ from physnn.lab.data.images import load
 from physnn.lab.models.recipe import Recipe
 from physnn.lab.training.loop import fit
 from physnn.lab.training.measures import after_epoch, at_end
-from physnn.lab.training.replicas import Replica, train
+from physnn.lab.training.replicas import train
 from physnn.lab.training.stack import Stack
+from physnn.lab.training.task import Replica
 from tests.core.gpu import DEVICE, MARKS
 
 pytestmark = MARKS

@@ -11,8 +11,9 @@ from physnn.lab.data.images import load
 from physnn.lab.metrics.fields import dirichlet, moran
 from physnn.lab.models.recipe import Recipe
 from physnn.lab.training.measures import CORRUPTION_SEED, at_end
-from physnn.lab.training.replicas import Replica, train
+from physnn.lab.training.replicas import train
 from physnn.lab.training.stack import Stack
+from physnn.lab.training.task import Replica
 
 NET = {"widths": [64, 12, 10], "loss": "cross-entropy", "optimizer": "sgd", "momentum": 0.9}
 LAYERS = {

@@ -15,10 +15,13 @@ import torch
 from physnn import GinzburgLandauLoss
 from physnn.lab.data.corruptions import mislabel
 from physnn.lab.data.images import Split, load
-from physnn.lab.models.recipe import CHOICES, Recipe
-from physnn.lab.training import replicas
+from physnn.lab.models.losses import CHOICES, stacked
+from physnn.lab.models.recipe import Recipe
+from physnn.lab.training.chunk import arrange
 from physnn.lab.training.loop import accuracy, fit
-from physnn.lab.training.replicas import Replica, arrange, train
+from physnn.lab.training.replicas import train
+from physnn.lab.training.task import Replica
+from physnn.lab.training.tasks import images
 
 LINEAR = {"widths": [64, 10], "layer": "linear", "loss": "ginzburg-landau", "optimizer": "sgd", "momentum": 0.9}
 MLP = {**LINEAR, "widths": [64, 32, 10]}
@@ -132,9 +135,10 @@ def test_the_loss_of_the_stack_is_that_of_the_package():
                 choices = {"norm": norm, "boundary": boundary, "outer": outer}
                 names = ("quadratic", "quartic", "spatial")
                 recipes = [Recipe.read({**LINEAR, **choices, **dict(zip(names, c, strict=True))}) for c in coefficients]
-                from physnn.lab.training.stack import _grouped_losses
 
-                values, energies = _grouped_losses(recipes, torch.device("cpu"))(phi, y)
+                values, energies = stacked([(r.loss, r.choices, r.coefficients) for r in recipes], torch.device("cpu"))(
+                    phi, y
+                )
                 expected = torch.stack(
                     [GinzburgLandauLoss(*c, **choices)(phi[i], y[i]) for i, c in enumerate(coefficients)]
                 )
@@ -183,7 +187,7 @@ def test_replicas_of_a_seed_are_put_together_and_every_one_once():
 
 def test_an_interruption_keeps_the_finished_epochs(monkeypatch):
     seen = []
-    original = replicas.Stack.epoch
+    original = images.Stack.epoch
 
     def epoch(self, *arguments):
         seen.append(1)
@@ -191,7 +195,7 @@ def test_an_interruption_keeps_the_finished_epochs(monkeypatch):
             raise KeyboardInterrupt
         return original(self, *arguments)
 
-    monkeypatch.setattr(replicas.Stack, "epoch", epoch)
+    monkeypatch.setattr(images.Stack, "epoch", epoch)
     with pytest.warns(RuntimeWarning, match="interrupted: 4 of 4 replicas are incomplete"):
         table = train(some(["linear"], range(4)), "digits", epochs=9, batch_size=256)
     assert table.groupby("seed").epoch.max().tolist() == [2, 2, 2, 2]
@@ -199,7 +203,9 @@ def test_an_interruption_keeps_the_finished_epochs(monkeypatch):
 
 SCRIPT = """
 import sys, warnings
-from physnn.lab.training.replicas import Replica, train
+from physnn.lab.training.replicas import train
+from physnn.lab.training.task import Replica
+from physnn.lab.training.tasks import images
 if __name__ == "__main__":
     warnings.simplefilter("always")
     recipe = {"widths": [64, 10], "layer": "linear", "loss": "cross-entropy", "optimizer": "sgd", "momentum": 0.9}
@@ -261,5 +267,5 @@ def test_a_recipe_that_is_not_understood(change, message):
 def test_nothing_to_train():
     with pytest.raises(ValueError, match="got 0 replicas"):
         train([], "digits", epochs=1)
-    with pytest.raises(ValueError, match="at least 1, got 1 replicas, 0"):
+    with pytest.raises(ValueError, match="at least 1, got epochs=0, batch_size=128"):
         train(some(["linear"], [0]), "digits", epochs=0)

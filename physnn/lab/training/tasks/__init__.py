@@ -1,0 +1,1 @@
+"""The tasks: modules of the form that :mod:`physnn.lab.training.task` describes."""
