@@ -9,13 +9,13 @@ ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.md"))
 # The letter, its meaning in book/notation.md, and the chapters that need it.
 LETTERS = {
-    r"\kappa": ("stiffness", {"02"}),
-    r"\rho": ("without scale", {"03", "06"}),
-    r"\eta": ("noise", {"01", "04", "07"}),
-    "D": ("Dirichlet", {"12"}),
-    "G": ("Green", {"02"}),
-    "P": ("numbers", {"02", "04", "07", "11"}),
-    r"\lambda": ("curvature", {"02", "03", "04", "07", "08"}),
+    r"\kappa": ("stiffness", {"free-energy"}),
+    r"\rho": ("without scale", {"dynamic-weights", "layer-terms"}),
+    r"\eta": ("noise", {"as-printed", "langevin", "optimizer-terms"}),
+    "D": ("Dirichlet", {"coherence"}),
+    "G": ("Green", {"free-energy"}),
+    "P": ("numbers", {"free-energy", "langevin", "optimizer-terms", "archaeology"}),
+    r"\lambda": ("curvature", {"free-energy", "dynamic-weights", "langevin", "optimizer-terms", "together"}),
 }
 
 
@@ -32,7 +32,7 @@ def letter(name: str) -> str:
 
 @pytest.mark.parametrize("name", LETTERS)
 def test_a_letter_stands_where_it_has_its_meaning(name):
-    used = {page.name[:2] for page in CHAPTERS if re.search(letter(name), formulas(page.read_text("utf-8")))}
+    used = {page.stem for page in CHAPTERS if re.search(letter(name), formulas(page.read_text("utf-8")))}
     assert used <= LETTERS[name][1]
     meaning = [row for row in (ROOT / "book/notation.md").read_text("utf-8").splitlines() if LETTERS[name][0] in row]
     assert any(re.search(letter(name), row) for row in meaning)

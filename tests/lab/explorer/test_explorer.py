@@ -150,7 +150,7 @@ def test_the_tables_hold_every_arm_and_what_stats_says(site, name):
     html = (site / "index.html").read_text(encoding="utf-8")
     section = re.search(rf'<section data-study="{name}">.*?</section>', html, re.DOTALL)[0]
     assert grid.study.design["question"] in section.replace("&#x27;", "'")
-    assert f"python -m physnn.lab.records.studies {name}" in section
+    assert f"make results STUDY={name}" in section
     assert f"/results/{name}/design.yml" in section and f"/results/{name}/table.csv" in section
     assert f"{grid.study.provenance['seconds_of_this_run'] / 60:.0f} minutes" in section
     rows = re.findall(r'<tr><th scope="row">(.+)', section)
