@@ -39,7 +39,7 @@ def together(recipe: Recipe, seeds: list[int], images: Tensor, labels: Tensor) -
 
     def run() -> None:
         for stack in stacks:
-            index = torch.randint(len(images), (len(stack.order), BATCH), device=images.device)
+            index = torch.randint(len(images), (len(stack.order.generators), BATCH), device=images.device)
             x = images.index_select(0, index.flatten()).float().div_(255).view(*index.shape, -1)
             stack.step(x, labels[index])
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+import torch
 from torch import nn
 
 
@@ -27,3 +28,12 @@ def network(widths: Sequence[int], layer: Callable[[int, int], nn.Module]) -> nn
 def parameter_count(model: nn.Module) -> int:
     """Return the number of trainable scalars."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def seeded(make: Callable[[], nn.Module], seed: int) -> tuple[nn.Module, torch.Generator]:
+    """Make a network from a seed, and the generator of the noise of a Langevin optimizer that is made after it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        start = make()
+        # Langevin seeds its own generator when it is made, after the network.
+        return start, torch.Generator().manual_seed(int(torch.randint(2**63 - 1, ())))

@@ -1,7 +1,7 @@
 """What an arm of a study is made of: layers, loss and optimizer, read from plain data and checked."""
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -10,18 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from physnn import Langevin
+from physnn.lab.models.dynamics import Dynamics, take_dynamics
 from physnn.lab.models.layers import LAYERS, POSITIONS, TRAINED, Layer
 from physnn.lab.models.losses import CHOICES, COEFFICIENTS, LOSSES, make, smoothness_gradient
 from physnn.lab.models.network import network
-from physnn.noise import KINDS
-from physnn.scheme import SCHEMES
-
-OPTIMIZERS = ("sgd", "langevin", "adam", "adamw")
-SCHEDULES = ("constant", "cosine")
+from physnn.lab.models.plain import choice, number, switch, widths
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Dynamics):
     """An arm: ``{widths: [784, 10], layer: linear, loss: cross-entropy, optimizer: sgd, momentum: 0.9}``.
 
     Layers: ``linear`` takes ``bias`` (true); ``experimental``, the post's class, needs ``beta_init``; ``dynamic``
@@ -33,10 +30,7 @@ class Recipe:
     printed where they are absent; ``cross-entropy``, ``squared-error`` and ``softmax-twice`` (cross-entropy of the
     softmax, as if that were not in it) take nothing.
 
-    Optimizers: ``sgd`` needs ``momentum``, and is Langevin dynamics of damping 1 - momentum at temperature 0;
-    ``langevin`` needs ``damping`` and takes ``temperature``, ``scheme``, ``noise`` and ``temperature_schedule``
-    (constant, or cosine to 0); ``adam`` and ``adamw`` are torch's with its defaults. All take ``weight_decay`` and
-    ``lr_schedule``. The learning rate is not part of a recipe.
+    The optimizer's entries are those of :class:`physnn.lab.models.dynamics.Dynamics`.
 
     Data and penalty: ``images`` (how many of the training images are used, the first ones; all of them),
     ``label_noise`` (0; the share of wrong training labels, see :func:`physnn.lab.data.corruptions.mislabel`), and for
@@ -47,14 +41,6 @@ class Recipe:
     widths: tuple[int, ...]
     layer: Layer
     loss: str
-    optimizer: str
-    damping: float = math.nan
-    temperature: float = 0.0
-    weight_decay: float = 0.0
-    scheme: str = SCHEMES[0]
-    noise: str = KINDS[0]
-    lr_schedule: str = SCHEDULES[0]
-    temperature_schedule: str = SCHEDULES[0]
     coefficients: tuple[float, float, float] = tuple(COEFFICIENTS.values())
     choices: tuple[str, str, str] = tuple(known[0] for known in CHOICES.values())
     images: int | None = None
@@ -69,32 +55,26 @@ class Recipe:
             ValueError: something is missing, unknown, or outside its range; it says what, and what there is.
         """
         rest = dict(given)
-        widths = rest.pop("widths", None)
-        if (
-            not isinstance(widths, (list, tuple))
-            or len(widths) < 2
-            or not all(type(w) is int and w > 0 for w in widths)
-        ):
-            raise ValueError(f"widths must be two or more whole numbers, pixels first and classes last, got {widths!r}")
-        values = {"layer": _layer(rest), "loss": _choice(rest, "loss", LOSSES)}
+        sizes = widths(rest, "pixels first and classes last")
+        values = {"layer": _layer(rest), "loss": choice(rest, "loss", LOSSES)}
         if values["loss"] == "ginzburg-landau":
-            values["coefficients"] = tuple(_number(rest, name, default) for name, default in COEFFICIENTS.items())
-            values["choices"] = tuple(_choice(rest, name, known, known[0]) for name, known in CHOICES.items())
-        values |= _optimizer(rest) | _data(rest)
-        values["smoothness"] = _number(rest, "smoothness", 0.0)
+            values["coefficients"] = tuple(number(rest, name, default) for name, default in COEFFICIENTS.items())
+            values["choices"] = tuple(choice(rest, name, known, known[0]) for name, known in CHOICES.items())
+        values |= take_dynamics(rest) | _data(rest)
+        values["smoothness"] = number(rest, "smoothness", 0.0)
         if values["smoothness"] < 0 or (values["smoothness"] and values["layer"].kind != "linear"):
             raise ValueError(
                 f"smoothness must be at least 0, and is for linear layers, got {values['smoothness']} "
                 f"with layer {values['layer'].kind}"
             )
-        if values["smoothness"] and math.isqrt(widths[0]) ** 2 != widths[0]:
-            raise ValueError(f"smoothness needs square images, got {widths[0]} pixels")
+        if values["smoothness"] and math.isqrt(sizes[0]) ** 2 != sizes[0]:
+            raise ValueError(f"smoothness needs square images, got {sizes[0]} pixels")
         if rest:
             optimizer = given["optimizer"]
             raise ValueError(f"{values['layer'].kind}, {values['loss']} and {optimizer} know no {sorted(rest)}")
         if values["layer"].frozen and values.get("temperature"):
             raise ValueError("frozen is for temperature 0: the noise of a run depends on what is trained")
-        return cls(tuple(widths), **values)
+        return cls(sizes, **values)
 
     @property
     def architecture(self) -> tuple:
@@ -132,21 +112,12 @@ class Recipe:
         return model, loss, Langevin(model.parameters(), lr, **{name: getattr(self, name) for name in names})
 
 
-def seeded(recipe: Recipe, seed: int) -> tuple[nn.Sequential, torch.Generator]:
-    """Return a replica's network and the generator of its noise, as :meth:`Recipe.modules` makes them."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        start = recipe.network()
-        # Langevin seeds its own generator when it is made, after the network.
-        return start, torch.Generator().manual_seed(int(torch.randint(2**63 - 1, ())))
-
-
 def _layer(rest: dict) -> Layer:
-    kind = _choice(rest, "layer", LAYERS)
+    kind = choice(rest, "layer", LAYERS)
     if kind == "linear":
-        return Layer(kind, bias=_switch(rest, "bias", True))
+        return Layer(kind, bias=switch(rest, "bias", True))
     if kind == "experimental":
-        return Layer(kind, bias=False, beta_init=_number(rest, "beta_init"))
+        return Layer(kind, bias=False, beta_init=number(rest, "beta_init"))
     if kind != "dynamic":
         return Layer(kind)
     gate, frozen = rest.pop("gate", "input"), rest.pop("frozen", [])
@@ -154,55 +125,16 @@ def _layer(rest: dict) -> Layer:
         raise ValueError(f"frozen must be a list of {' and '.join(TRAINED)}, or empty, got {frozen!r}")
     return Layer(
         kind,
-        bias=_switch(rest, "bias", False),
-        beta_init=_number(rest, "beta_init"),
-        position=_choice(rest, "position", POSITIONS, POSITIONS[0]),
-        gate=gate if gate == "input" else _number({"gate": gate}, "gate"),
+        bias=switch(rest, "bias", False),
+        beta_init=number(rest, "beta_init"),
+        position=choice(rest, "position", POSITIONS, POSITIONS[0]),
+        gate=gate if gate == "input" else number({"gate": gate}, "gate"),
         frozen=tuple(frozen),
     )
 
 
-def _optimizer(rest: dict) -> dict[str, Any]:
-    kind = _choice(rest, "optimizer", OPTIMIZERS)
-    values = {"optimizer": "langevin" if kind == "sgd" else kind, "weight_decay": _number(rest, "weight_decay", 0.0)}
-    values["lr_schedule"] = _choice(rest, "lr_schedule", SCHEDULES, SCHEDULES[0])
-    if kind == "sgd":
-        values["damping"] = 1 - _number(rest, "momentum")
-    elif kind == "langevin":
-        values |= {"damping": _number(rest, "damping"), "temperature": _number(rest, "temperature", 0.0)}
-        choices = {"scheme": SCHEMES, "noise": KINDS, "temperature_schedule": SCHEDULES}
-        values |= {name: _choice(rest, name, known, known[0]) for name, known in choices.items()}
-    if not 0 < values.get("damping", 1) < 2 or min(values["weight_decay"], values.get("temperature", 0.0)) < 0:
-        raise ValueError(
-            f"damping, or 1 - momentum, must lie between 0 and 2, both excluded, and temperature and weight_decay "
-            f"must be at least 0, got {values}"
-        )
-    return values
-
-
 def _data(rest: dict) -> dict[str, Any]:
-    count, share = rest.pop("images", None), _number(rest, "label_noise", 0.0)
+    count, share = rest.pop("images", None), number(rest, "label_noise", 0.0)
     if not (count is None or (type(count) is int and count > 0)) or not 0 <= share <= 1:
         raise ValueError(f"images must be a whole number, and label_noise a share, got {count!r} and {share}")
     return {"images": count, "label_noise": share}
-
-
-def _switch(rest: dict, name: str, default: bool) -> bool:
-    value = rest.pop(name, default)
-    if not isinstance(value, bool):
-        raise ValueError(f"{name} must be true or false, got {value!r}")
-    return value
-
-
-def _choice(rest: dict, name: str, known: Collection[str], default: str | None = None) -> str:
-    value = rest.pop(name, default)
-    if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
-    return value
-
-
-def _number(rest: dict, name: str, default: float | None = None) -> float:
-    value = rest.pop(name, default)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(f"{name} must be a finite number, got {value!r}")
-    return float(value)

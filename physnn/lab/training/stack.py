@@ -9,8 +9,11 @@ from torch import Tensor, nn
 from physnn.lab.data.corruptions import mislabel
 from physnn.lab.data.images import Dataset, Split
 from physnn.lab.models.layers import apply, positions
-from physnn.lab.models.losses import stacked
-from physnn.lab.models.recipe import Recipe, seeded
+from physnn.lab.models.losses import smoothness_gradient, stacked
+from physnn.lab.models.network import seeded
+from physnn.lab.models.recipe import Recipe
+from physnn.lab.training.chance import Chance
+from physnn.lab.training.engine import lengths
 from physnn.lab.training.updates import Update
 
 EVALUATED = 500  # images at a time: what convolutions make of more leaves the cache
@@ -43,16 +46,15 @@ class Stack:
     ) -> None:
         self.recipes, self.layer, self.device = recipes, recipes[0].layer, torch.device(device)
         self.alive = [True] * len(recipes)
-        networks, noise = zip(*(seeded(*each) for each in zip(recipes, seeds, strict=True)), strict=True)
+        networks, noise = zip(*(seeded(r.network, seed) for r, seed in zip(recipes, seeds, strict=True)), strict=True)
         same = zip(*([p.detach() for p in network.parameters()] for network in networks), strict=True)
         self.params = [torch.stack(several).to(device).requires_grad_() for several in same]
         self.start = [p.detach().clone() for p in self.params]
         self._dynamics(networks)
-        self.update = Update(recipes, lrs, noise, self.params, _learned(networks, self.device), steps)
-        distinct = list(dict.fromkeys(seeds))
-        self.order = [torch.Generator().manual_seed(seed) for seed in distinct]
-        some = 1 < len(distinct) < len(seeds)  # share their images: not all, and not none
-        self.which = torch.tensor([distinct.index(seed) for seed in seeds], device=self.device) if some else None
+        self.update = Update(recipes, lrs, noise, self.params, steps, _learned(networks, self.device))
+        smoothness = torch.tensor([recipe.smoothness for recipe in recipes], device=self.device)
+        self.smoothness = smoothness[:, None, None] if smoothness.any() else None
+        self.order = Chance(seeds, self.device)
         kinds = [(recipe.loss, recipe.choices, recipe.coefficients) for recipe in recipes]
         self.losses = stacked(kinds, self.device)
         self.seeds, self.labels = seeds, None
@@ -80,27 +82,18 @@ class Stack:
         steps with a negative energy, and the temperatures read."""
         train, labels = images.train, self._wrong_labels(images)
         count = self.count(images)
-        orders = [torch.randperm(count, generator=g).to(self.device).split(batch_size) for g in self.order]
+        batches = self.order.batches(count, batch_size)
         sums = torch.zeros(3, len(self.recipes), dtype=torch.float64, device=self.device)
-        self.update.readings = []
-        for batches in zip(*orders, strict=True):
-            index = torch.stack(batches)
+        for index in batches:
             # Not by [...], which goes value by value where this copies whole images.
             x = images.as_input(train.images.index_select(0, index.flatten())).view(*index.shape, -1)
-            y = train.labels[index]
-            if self.which is not None:
-                x, y, index = (part.index_select(0, self.which) for part in (x, y, index))
+            x, y, index = (self.order.share(part) for part in (x, train.labels[index], index))
             if labels is not None:
                 y = labels.gather(1, index.expand(len(labels), -1))
             sums += self.step(x, y)
         for i in self._not_finite(sum(p.detach().view(len(p), -1).sum(1) for p in self.params)):
             self._freeze(i)
-        temperatures = (
-            torch.stack(self.update.readings).mean(0)
-            if self.update.readings
-            else torch.full((2, len(self.recipes)), torch.nan)
-        )
-        return dict(zip(self.AVERAGES, [*(sums / len(orders[0])), *temperatures], strict=True))
+        return dict(zip(self.AVERAGES, [*(sums / len(batches)), *self.update.temperatures()], strict=True))
 
     def count(self, images: Dataset) -> int:
         """Return how many training images an epoch visits.
@@ -132,6 +125,8 @@ class Stack:
                 self._freeze(i)
                 for g in grads:
                     g[i] = 0
+        if self.smoothness is not None:
+            grads[0].addcmul_(smoothness_gradient(self.params[0].detach()), self.smoothness)
         self.update.step(grads)
         return torch.stack(
             [losses, energies, (energies < 0).to(losses.dtype).where(energies.isfinite(), energies)]
@@ -143,11 +138,9 @@ class Stack:
         parts = split.images.split(EVALUATED)
         return torch.cat([self.forward(images.as_input(part).view(1, len(part), -1)) for part in parts], 1)
 
-    @torch.no_grad()
     def lengths(self) -> dict[str, Tensor]:
         """Return the norm of each replica's parameters, and their distance from the start, of shape (R,)."""
-        apart = [p - start for p, start in zip(self.params, self.start, strict=True)]
-        return {"norm": _length(self.params), "distance": _length(apart)}
+        return lengths(self.params, self.start)
 
     def _not_finite(self, values: Tensor) -> list[int]:
         return (~values.isfinite()).nonzero().flatten().tolist()
@@ -162,7 +155,3 @@ def _learned(networks: Sequence[nn.Module], device: torch.device) -> list[Tensor
     """Return for each parameter whether each network trains it, None where all do."""
     flags = torch.tensor([[p.requires_grad for p in network.parameters()] for network in networks]).T
     return [None if row.all() else row.float().to(device) for row in flags]
-
-
-def _length(params: Sequence[Tensor]) -> Tensor:
-    return sum(p.square().reshape(len(p), -1).sum(1) for p in params).sqrt()

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from physnn.lab.models.losses import smoothness_gradient
-from physnn.lab.models.recipe import Recipe
+from physnn.lab.models.dynamics import Dynamics
 from physnn.noise import draw, room
 
 THERMOMETER = 10  # steps from one reading of the temperatures to the next
@@ -24,8 +23,9 @@ class Update:
         lrs: their learning rates.
         noise: the generators of their noise.
         params: their parameters, of shape (R, ...).
-        learned: for each parameter, whether each replica trains it: shape (R,), or None where all do.
-        steps: How many there are, N.
+        steps: how many there are, N.
+        learned: for each parameter, whether each replica trains it: shape (R,), or None where all do; None where all
+            train all.
 
     Attributes:
         readings: kinetic and configurational temperatures of the steps at which they were read, shape (2, R); NaN for
@@ -34,15 +34,16 @@ class Update:
 
     def __init__(
         self,
-        recipes: Sequence[Recipe],
+        recipes: Sequence[Dynamics],
         lrs: Sequence[float],
         noise: Sequence[torch.Generator],
         params: Sequence[Tensor],
-        learned: Sequence[Tensor | None],
         steps: int,
+        learned: Sequence[Tensor | None] | None = None,
     ) -> None:
         device = params[0].device
-        self.recipes, self.noise, self.params, self.learned, self.steps = recipes, noise, params, learned, steps
+        self.recipes, self.noise, self.params, self.steps = recipes, noise, params, steps
+        self.learned = [None] * len(params) if learned is None else learned
         self.family, self.scheme, self.taken = recipes[0].optimizer, recipes[0].scheme, 0
         self.velocities = [torch.zeros_like(p) for p in params]  # Adam: first moments
         self.squares = [torch.zeros_like(p) for p in params] if self.family != "langevin" else []
@@ -54,9 +55,9 @@ class Update:
         self.decays, self.hot = bool(self.decay.any()), [i for i, r in enumerate(recipes) if r.temperature > 0]
         schedules = [[r.lr_schedule == "cosine", r.temperature_schedule == "cosine"] for r in recipes]
         self.cosines = torch.tensor(schedules).T
-        smoothness = torch.tensor([r.smoothness for r in recipes], device=device)
-        self.smoothness = smoothness if smoothness.any() else None
-        self.trained = torch.tensor([r.size for r in recipes], dtype=torch.float64)
+        several = zip(self.sizes, self.learned, strict=True)
+        ones = torch.ones(len(recipes), dtype=torch.float64)
+        self.trained = sum(size * (ones if flags is None else flags.double().cpu()) for size, flags in several)
         self.device, self.readings = device, []
         self._numbers()
 
@@ -73,13 +74,16 @@ class Update:
         for g, learned in zip(grads, self.learned, strict=True):
             if learned is not None:
                 g.mul_(_like(learned, g))
-        if self.smoothness is not None:
-            grads[0].addcmul_(smoothness_gradient(self.params[0]), _like(self.smoothness, grads[0]))
         if self.family == "langevin":
             self._langevin(grads)
         else:
             self._adam(grads)
         self.taken += 1
+
+    def temperatures(self) -> Tensor:
+        """Return the means of the readings since the last call, shape (2, R); NaN where there are none."""
+        readings, self.readings = self.readings, []
+        return torch.stack(readings).mean(0) if readings else torch.full((2, len(self.recipes)), torch.nan)
 
     def freeze(self, i: int) -> None:
         """Put a replica at rest, at zero."""
@@ -95,7 +99,7 @@ class Update:
         lr, temperature = self.lr * of_lr, self.temperature * of_temperature
         spread = 2 - self.damping if self.scheme == "baoa" else 2
         numbers = lr, 1 - self.damping, self.decay, (spread * self.damping * lr * temperature).sqrt()
-        self.rate, self.keep, self.pull, self.std = (number.float().to(self.device) for number in numbers)
+        self.rate, self.keep, self.pull, self.std = (number.to(self.device, self.params[0].dtype) for number in numbers)
 
     def _langevin(self, grads: Sequence[Tensor]) -> None:
         reading = self.taken % THERMOMETER == 0
@@ -157,7 +161,7 @@ class Update:
 
     def _draw(self) -> Tensor:
         total = sum(self.sizes)
-        flat = torch.zeros(len(self.recipes), room(total))
+        flat = torch.zeros(len(self.recipes), room(total), dtype=self.params[0].dtype)
         for i in self.hot:
             kind = self.recipes[i].noise
             if kind == "byte-sum":  # the small ones first, as the optimizer has them
