@@ -30,7 +30,7 @@ def compiled_update(
     generator: torch.Generator,
     *,
     lr: float,
-    damping: float,
+    momentum: float,
     noise_std: float,
     weight_decay: float,
 ) -> bool:
@@ -44,7 +44,7 @@ def compiled_update(
     if update is None:
         return False
     device, dtype = params[0].device, params[0].dtype
-    key, options = draw_key(generator), [1 - damping, lr, noise_std, weight_decay]
+    key, options = draw_key(generator), [momentum, lr, noise_std, weight_decay]
     if device.type == "cuda":
         update(scheme, params, velocities, last, grads, key, options)
         return True

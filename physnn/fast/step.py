@@ -101,8 +101,8 @@ def _move(
     """Draw the noise, and update real tensors in the form that applies."""
     scheme, kind, lr = group["scheme"], group["noise"], float(group["lr"])
     damping, decay = float(group["damping"]), float(group["weight_decay"])
-    spread = 2 - damping if scheme == "baoa" else 2
-    noise_std = math.sqrt(spread * damping * lr * float(group["temperature"]))
+    noise_std = math.sqrt(schemes.noise_variance(scheme, lr, damping, float(group["temperature"])))
+    momentum = 1 - damping
     source = generator if noise_std > 0 else None
     last = None
     if source is not None and scheme == "gjf":
@@ -115,17 +115,17 @@ def _move(
     flat = chosen and has_values(thetas[0]) and all(t.is_contiguous() for several in tensors for t in several)
     if group["compiled"] and source is not None and flat and thetas[0].dtype in DTYPES:
         if compiled_update(
-            scheme, *tensors, last, source, lr=lr, damping=damping, noise_std=noise_std, weight_decay=decay
+            scheme, *tensors, last, source, lr=lr, momentum=momentum, noise_std=noise_std, weight_decay=decay
         ):
             return
-    fuse = flat and schemes.can_fuse(scheme, thetas, damping)
+    fuse = flat and schemes.can_fuse(scheme, thetas, momentum)
     masked = not group["noise_at_zero"]
     if fuse and last is None:
         for theta, grad, velocity in windows(tensors, _window(kind, thetas)):
             kicks = _noise(kind, theta, source, scratch, noise_std)
             if source is not None and masked:
                 _mask(kicks, grad)
-            schemes.fused(theta, grad, velocity, kicks, lr=lr, damping=damping, weight_decay=decay)
+            schemes.fused(theta, grad, velocity, kicks, lr=lr, momentum=momentum, weight_decay=decay)
         return
     noise = eta = None if source is None else _noise(kind, thetas, source, scratch)
     if last is not None and noise is not None:
@@ -135,10 +135,10 @@ def _move(
         _mask(eta, grads)
     if fuse and eta is not None:
         schemes.each("mul_", eta, noise_std)
-        schemes.fused(*tensors, eta, lr=lr, damping=damping, weight_decay=decay)
+        schemes.fused(*tensors, eta, lr=lr, momentum=momentum, weight_decay=decay)
     else:
         form = schemes.single_tensor if group["foreach"] is False else schemes.multi_tensor
-        form(scheme, *tensors, eta, lr=lr, damping=damping, noise_std=noise_std, weight_decay=decay)
+        form(scheme, *tensors, eta, lr=lr, momentum=momentum, noise_std=noise_std, weight_decay=decay)
     if last is not None and noise is not None:
         schemes.each("copy_", last, noise)
 

@@ -80,7 +80,7 @@ def launch(scheme: str, params, velocities, last, grads, key: Tensor, numbers: S
 
     Args:
         key: of the noise, on the GPU.
-        numbers: 1 - damping, lr, the noise's standard deviation, the decay.
+        numbers: momentum, lr, the noise's standard deviation, the decay.
     """
     device, dtype, sizes = key.device, params[0].dtype, tuple(p.numel() for p in params)
     tensors, blocks, starts = _blocks(sizes, device)

@@ -14,7 +14,7 @@ from physnn import scheme
 from physnn.fast import triton_kernel
 from physnn.noise import byte_sum, draw_key
 
-NUMBERS = {"lr": 0.1, "damping": 0.3, "noise_std": 0.3, "weight_decay": 0.2}
+NUMBERS = {"lr": 0.1, "momentum": 0.7, "noise_std": 0.3, "weight_decay": 0.2}
 for dtype, tolerance in ((torch.float32, 2e-6), (torch.float64, 1e-12)):
     for name in ("post", "gjf", "baoa"):
         generator = torch.Generator().manual_seed(0)
@@ -24,7 +24,7 @@ for dtype, tolerance in ((torch.float32, 2e-6), (torch.float64, 1e-12)):
         before = [[t.clone() for t in several] for several in lists]
         key = draw_key(generator)
         key[2] = 123  # not the first value
-        numbers = [1 - NUMBERS["damping"], *list(NUMBERS.values())[:1], NUMBERS["noise_std"], NUMBERS["weight_decay"]]
+        numbers = [NUMBERS["momentum"], *list(NUMBERS.values())[:1], NUMBERS["noise_std"], NUMBERS["weight_decay"]]
         triton_kernel.launch(name, params, velocities, last if name == "gjf" else None, grads, key, numbers)
         eta = list(byte_sum(sum(sizes), key, dtype).split(sizes))
         used = [(a + b) / 2 for a, b in zip(before[3], eta)] if name == "gjf" else eta

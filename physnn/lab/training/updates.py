@@ -8,6 +8,7 @@ from torch import Tensor
 
 from physnn.lab.models.dynamics import Dynamics
 from physnn.noise import draw, room
+from physnn.scheme import noise_variance, single_tensor
 
 THERMOMETER = 10  # steps from one reading of the temperatures to the next
 
@@ -15,8 +16,9 @@ THERMOMETER = 10  # steps from one reading of the temperatures to the next
 class Update:
     r"""The steps of R replicas of one family of optimizers: what their recipes' modules would do one by one.
 
-    Langevin is that of :class:`physnn.Langevin`, whose T = 0 is SGD with momentum :math:`1-\gamma`; Adam and AdamW are
-    torch's. A cosine schedule multiplies by :math:`(1 + \cos(\pi n/N))/2` at step n of N.
+    Langevin is that of :class:`physnn.Langevin`, whose T = 0 is SGD with momentum :math:`1-\gamma`, by the same
+    functions of :mod:`physnn.scheme`; Adam and AdamW are torch's. A cosine schedule multiplies by
+    :math:`(1 + \cos(\pi n/N))/2` at step n of N.
 
     Args:
         recipes: one for each replica, all of one family and scheme.
@@ -97,31 +99,27 @@ class Update:
         factor = (1 + math.cos(math.pi * min(self.taken / self.steps, 1.0))) / 2
         of_lr, of_temperature = torch.where(self.cosines, factor, 1.0).double()
         lr, temperature = self.lr * of_lr, self.temperature * of_temperature
-        spread = 2 - self.damping if self.scheme == "baoa" else 2
-        numbers = lr, 1 - self.damping, self.decay, (spread * self.damping * lr * temperature).sqrt()
-        self.rate, self.keep, self.pull, self.std = (number.to(self.device, self.params[0].dtype) for number in numbers)
+        numbers = lr, 1 - self.damping, self.decay, noise_variance(self.scheme, lr, self.damping, temperature).sqrt()
+        self.rate, self.momentum, self.pull, self.std = (
+            number.to(self.device, self.params[0].dtype) for number in numbers
+        )
 
     def _langevin(self, grads: Sequence[Tensor]) -> None:
         reading = self.taken % THERMOMETER == 0
         virials, squares = [], []
         kicks = self._kicks()
         for k, (p, v, g) in enumerate(zip(self.params, self.velocities, grads, strict=True)):
-            rate, keep, std = _like(self.rate, p), _like(self.keep, p), _like(self.std, p)
+            pull: Tensor | float = 0.0
             if self.decays:
-                pull = self.pull if self.learned[k] is None else self.pull * self.learned[k]
-                g = g.addcmul_(p, _like(pull, p))
+                pull = _like(self.pull if self.learned[k] is None else self.pull * self.learned[k], p)
             if reading:
-                virials.append((p * g).reshape(len(p), -1).sum(1))
+                force = g.addcmul(p, pull) if self.decays else g
+                virials.append((p * force).reshape(len(p), -1).sum(1))
                 before = v.clone() if self.scheme == "post" else None
-            if self.scheme == "baoa":
-                v.addcmul_(g, rate, value=-1)
-                p.add_(v, alpha=0.5)
-                v.mul_(keep)
-            else:
-                v.mul_(keep).addcmul_(g, rate, value=-1)
-            if kicks is not None:
-                v.addcmul_(kicks[k].view_as(v), std)
-            p.add_(v, alpha=0.5 if self.scheme == "baoa" else 1)
+            numbers = {"lr": self.rate, "momentum": self.momentum, "noise_std": self.std}
+            numbers = {name: _like(number, p) for name, number in numbers.items()}
+            eta = None if kicks is None else [kicks[k].view_as(v)]
+            single_tensor(self.scheme, [p], [g], [v], eta, weight_decay=pull, **numbers)
             if reading:
                 w = v if before is None else before.add_(v).div_(2)
                 squares.append(w.square().reshape(len(w), -1).sum(1))
