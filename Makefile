@@ -5,6 +5,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 LOWEST := $(VENV)-lowest
+PLAIN := $(VENV)-plain
 PORT ?= 8000
 PY := $(VENV)/bin/python
 # Asked to run, not looked up: a version manager's shim may be there and fail.
@@ -15,13 +16,16 @@ export JUPYTER_PREFER_ENV_PATH = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book bundle epub test test-lowest test-results notebooks scoreboard lint serve check-site check-colab results results-diff bench lock clean
+.PHONY: help book book-plain bundle epub test test-lowest test-results notebooks scoreboard lint serve check-site check-colab results results-diff bench lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: $(VENV)/.done ## Execute the notebooks and build the book: _build/html/index.html
 	$(PY) -m book.tools.build $(if $(DATA),--data $(DATA))
+
+book-plain: book $(PLAIN)/.done ## Build the pages with the current Sphinx, without Jupyter Book: what would break on a move
+	$(PY) -m book.tools.plain_sphinx --python $(PLAIN)/bin/python
 
 bundle: book ## Pack the book for reading offline: _build/physnn-book.zip
 	$(PY) -m book.tools.bundle
@@ -117,3 +121,17 @@ else
 	$(LOWEST)/bin/python -m pip install -q -r $(LOWEST)/.begun
 endif
 	@mv $(LOWEST)/.begun $(LOWEST)/.done
+
+# Of the same Python as $(VENV), which it borrows PyTorch from; not in the lock, as it is there to meet what is new.
+$(PLAIN)/.done: pyproject.toml | $(VENV)/.done
+	@echo "setting up $(PLAIN) with $(if $(filter yes,$(HAVE_UV)),uv,pip): about 0.3 GB, a minute the first time"
+	@mkdir -p $(PLAIN) && rm -f $(PLAIN)/.done && touch $(PLAIN)/.begun
+ifeq ($(HAVE_UV),yes)
+	uv venv -q --allow-existing --python $(PY) $(PLAIN)
+	uv pip install -q --upgrade --python $(PLAIN)/bin/python --group plain
+else
+	$(PY) -m venv $(PLAIN)
+	$(PLAIN)/bin/python -m pip install -q --upgrade "pip>=25.1" # the first that reads groups
+	$(PLAIN)/bin/python -m pip install -q --upgrade --group plain
+endif
+	@mv $(PLAIN)/.begun $(PLAIN)/.done
