@@ -33,7 +33,7 @@ def add_card(app, pagename, templatename, context, doctree):
         return
     about, base = description(doctree), app.config.html_baseurl.rstrip("/")
     title = app.env.titles[pagename].astext()
-    tags = {"og:type": "article", "og:site_name": app.config.project or app.config.html_title, "og:title": title}
+    tags = {"og:type": "article", "og:site_name": app.config.html_title, "og:title": title}
     if about:
         tags["og:description"] = about
         context["metatags"] += f'\n<meta name="description" content="{html.escape(about)}">'

@@ -15,7 +15,8 @@ from book.figures import card
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = list(parse_toc_yaml(ROOT / "_toc.yml"))
-ADDRESS = yaml.safe_load((ROOT / "_config.yml").read_text())["html"]["baseurl"]
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
+ADDRESS = CONFIG["html"]["baseurl"]
 
 
 def test_the_address_is_that_of_the_repositorys_pages():
@@ -42,6 +43,7 @@ def test_every_page_has_a_card(book, name):
     page = (book / f"{name}.html").read_text(encoding="utf-8")
     said = tags(page)
     assert said["og:title"] in unescape(re.search(r"<title>(.*?)</title>", page)[1])
+    assert said["og:site_name"] == CONFIG["title"]
     assert said["og:url"] == f"{ADDRESS}{name}.html"
     assert f'<link rel="canonical" href="{ADDRESS}{name}.html"' in page
     assert said["og:image"] == f"{ADDRESS}_static/card.png" and (book / "_static/card.png").exists()
