@@ -24,7 +24,6 @@ from book.tools.project import HERE, BookError, Project
 DEFAULTS = {
     "comments_config": {"hypothesis": False, "utterances": False},
     "exclude_patterns": ["**.ipynb_checkpoints", ".DS_Store", "Thumbs.db", "_build"],
-    "external_toc_path": "_toc.yml",
     "html_sourcelink_suffix": "",
     "html_theme": "sphinx_book_theme",
     "myst_url_schemes": ["mailto", "http", "https"],
