@@ -6,7 +6,10 @@ phase, arm, learning rate, seed and epoch) and ``provenance.json``.
 Under ``tuning`` a design has ``seeds``, ``epochs`` and the hyperparameters, ``lr`` and those that arms leave to be
 ``search``-ed: lists of values, of which every combination is tried; or, with ``trials`` (how many) and ``draw`` (the
 seed), two bounds each, between which trials are drawn log-uniformly, the same for every arm. ``final`` has ``seeds``,
-``epochs`` and ``extras`` (see :func:`physnn.lab.training.replicas.chunks`); without it there are no final runs.
+``epochs`` and ``extras``; without it there are no final runs.
+
+What is trained and measured is the ``task``'s (:mod:`physnn.lab.training.task`; without one, images), which reads the
+arms, and takes ``data``, ``batch_size`` and ``extras`` as it needs them.
 """
 
 import hashlib
@@ -24,10 +27,9 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from physnn.lab.data.images import load
 from physnn.lab.records.provenance import PACKAGE, RESULTS, environment, show_line
 from physnn.lab.training.replicas import chunks
-from physnn.lab.training.task import Budget, Replica
+from physnn.lab.training.task import IMAGES, Budget, Replica, Task, column, find
 
 # What decides a replica's numbers. Runs that were stopped go on only if none of it has changed.
 CODE = [
@@ -52,12 +54,13 @@ class Study:
 
     Attributes:
         design: what ``design.yml`` says.
-        arms: name to recipe (:class:`physnn.lab.models.recipe.Recipe`). Where a design has ``models``, every arm is
-            run with what each of them adds to it, and is called ``"model: arm"``.
+        task: what the arms are recipes of, and ``task_name``, its name.
+        arms: name to recipe. Where a design has ``models``, every arm is run with what each of them adds to it, and is
+            called ``"model: arm"``.
         hyperparameters: ``lr``, then the others that are searched.
 
     Raises:
-        ValueError: there is no study of that name, or it tunes what no arm searches, or the reverse.
+        ValueError: there is no study of that name, no such task, or it tunes what no arm searches, or the reverse.
     """
 
     def __init__(self, name: str, results: Path = RESULTS) -> None:
@@ -68,6 +71,8 @@ class Study:
             known = ", ".join(sorted(p.parent.name for p in results.glob("*/design.yml")))
             raise ValueError(f"no study {name!r}: {path} does not exist. Studies: {known}")
         self.design = yaml.safe_load(path.read_text(encoding="utf-8"))
+        self.task_name = self.design.get("task", IMAGES)
+        self.task: Task = find(self.task_name)
         models = self.design.get("models", {"": {}})
         self.arms = {
             f"{model}: {arm}" if model else arm: {**shared, **recipe}
@@ -139,11 +144,26 @@ class Study:
     def budget(self, phase: str) -> Budget:
         """Return what the runs of a phase, ``tuning`` or ``final``, have in common."""
         plan = self.design[phase]
-        extras = tuple(plan.get("extras", ()))
-        return Budget(self.design["data"], plan["epochs"], self.design["batch_size"], phase == "final", extras)
+        data, extras = self.design.get("data", ""), tuple(plan.get("extras", ()))
+        size = self.design.get("batch_size", Budget.batch_size)
+        return Budget(data, plan["epochs"], size, phase == "final", extras)
+
+    def best(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return each arm's best setting: by the task's score after the last tuning epoch, mean over seeds.
+
+        Returns:
+            A row for each arm that has a setting with which every seed reached the end: the hyperparameters, NaN where
+            the arm does not search them, and ``score``, the mean.
+        """
+        plan, score = self.design["tuning"], self.task.SCORE
+        rows = table[(table.phase == "tuning") & (table.epoch == plan["epochs"])]
+        means = rows.groupby(["arm", *self.hyperparameters], sort=False, dropna=False)[score].agg(["mean", "count"])
+        means = means[means["count"] == len(plan["seeds"])]["mean"].rename("score").reset_index()
+        order = means.score if column(self.task, score).larger else -means.score
+        return means.loc[order.groupby(means.arm, sort=False).idxmax()].set_index("arm")
 
     def tuned(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Return each arm's setting: highest validation accuracy after the last tuning epoch, mean over seeds.
+        """Return each arm's best setting, as :meth:`best` does.
 
         Returns:
             A row for each arm, a column for each hyperparameter; NaN where an arm does not search it.
@@ -151,14 +171,13 @@ class Study:
         Raises:
             ValueError: an arm has none with which every seed reached the end.
         """
-        plan = self.design["tuning"]
-        rows = table[(table.phase == "tuning") & (table.epoch == plan["epochs"])]
-        keys = ["arm", *self.hyperparameters]
-        means = rows.groupby(keys, sort=False, dropna=False).validation_accuracy.agg(["mean", "count"]).reset_index()
-        means = means[means["count"] == len(plan["seeds"])]
-        if lost := sorted(set(self.arms) - set(means.arm)):
-            raise ValueError(f"in study {self.name!r} every learning rate diverged for {lost}; give it smaller ones")
-        return means.loc[means.groupby("arm", sort=False)["mean"].idxmax()].set_index("arm")[self.hyperparameters]
+        best = self.best(table)
+        if lost := sorted(set(self.arms) - set(best.index)):
+            raise ValueError(
+                f"in study {self.name!r} no setting of {lost} has a {self.task.SCORE} of every seed after the last "
+                f"epoch: its runs diverged; give it smaller learning rates"
+            )
+        return best[self.hyperparameters]
 
     def parts(self, work: Path = WORK) -> Path:
         """Return the folder that holds a table for each finished replica: of this design, made by this code."""
@@ -181,7 +200,7 @@ class Study:
             "study": self.name,
             "design": self.digest,
             "table": hashlib.sha256((self.folder / "table.csv").read_bytes()).hexdigest(),
-            "data": load(self.design["data"]).checksum,
+            "data": self.task.checksum(self.budget("tuning").data),
             **made_by,
             "seconds_of_training": round(float(rows[rows.epoch.diff(-1) != -1].seconds.sum())),
             "seconds_of_this_run": round(time.time() - start),
@@ -197,7 +216,7 @@ class Study:
         todo = [i for i, part in enumerate(path) if not part.exists()]
         budget, workers = self.budget(phase), workers or os.cpu_count() or 1
         left, others = len(todo), [name for name in self.hyperparameters if name != "lr"]
-        with closing(chunks([replicas[i] for i in todo], budget, workers=workers)) as finished:
+        with closing(chunks([replicas[i] for i in todo], budget, task=self.task_name, workers=workers)) as finished:
             for chunk in finished if todo else ():
                 if not chunk.complete:
                     raise KeyboardInterrupt
