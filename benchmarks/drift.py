@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from physnn.lab.records.provenance import RESULTS, environment
-from physnn.lab.records.reproduce import check, sample
+from physnn.lab.records.reproduce import retrain, sample
 from physnn.lab.records.studies import Study
 
 RECORD = Path("_build/drift.csv")
@@ -32,7 +32,7 @@ def main() -> None:
                 labels = dict(zip(SETTING, (*setting, draw), strict=True)) | {"study": name, "drawn": i}
                 if _known(labels):
                     continue
-                finding = check(study, phase, replica, rows)
+                finding = retrain(study, phase, replica, rows)
                 print(finding, flush=True)
                 row = labels | {"phase": phase, "arm": replica.arm, "lr": replica.lr, "seed": replica.seed}
                 row |= {key: getattr(finding, key) for key in ("verdict", "column", "epoch", "excess")}

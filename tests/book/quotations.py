@@ -74,7 +74,7 @@ def digested(post: str, judged: Iterable[Sentence] = ()) -> list[Sentence]:
     return rows
 
 
-def recorded() -> list[Sentence]:
+def on_file() -> list[Sentence]:
     """Return the committed rows."""
     with DIGESTS.open(encoding="utf-8", newline="") as file:
         return [Sentence(**{**row, "number": int(row["number"])}) for row in csv.DictReader(file)]
@@ -82,7 +82,7 @@ def recorded() -> list[Sentence]:
 
 def main() -> None:
     post = Path(os.environ["PHYSNN_POST"]).read_text(encoding="utf-8")
-    rows = digested(post, recorded() if DIGESTS.exists() else ())
+    rows = digested(post, on_file() if DIGESTS.exists() else ())
     with DIGESTS.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerows([Sentence._fields, *rows])

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from book.tools import results_diff
-from tests.lab.records.recorded import RULE, record
+from tests.lab.records.by_hand import RULE, record
 
 
 def commit(root):

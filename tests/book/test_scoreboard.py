@@ -13,10 +13,10 @@ from book.tools import claims
 from book.tools.project import BookError, Project
 from physnn.lab.models.network import parameter_count
 from physnn.lab.models.recipe import Recipe
-from physnn.lab.records import verdicts
+from physnn.lab.records import formulas, verdicts
 from physnn.lab.records.studies import Study
 from tests.book import quotations
-from tests.lab.records.recorded import RULE, record
+from tests.lab.records.by_hand import RULE, record
 
 ROOT = Path(__file__).resolve().parents[2]
 CLAIMS = claims.read(ROOT / "book" / "claims.yml")
@@ -34,14 +34,14 @@ def said(claim):
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: str(claim.number))
 def test_every_quotation_is_the_posts(claim):
-    known = {row.digest for row in quotations.recorded() if row.section == claim.section}
+    known = {row.digest for row in quotations.on_file() if row.section == claim.section}
     for sentence in said(claim):
         assert quotations.digest(sentence) in known, f"the post does not say, under {claim.section!r}: {sentence}"
 
 
 def test_every_claim_of_the_post_has_a_row():
     listed = {(claim.section, quotations.digest(sentence)) for claim in CLAIMS for sentence in said(claim)}
-    for row in quotations.recorded():
+    for row in quotations.on_file():
         assert row.claims in ("yes", "no"), f"{row.section}, {row.number}: nobody has judged this sentence"
         quoted = (row.section, row.digest) in listed
         assert quoted == (row.claims == "yes"), f"{row.section}, {row.number}: {'not ' * (not quoted)}in claims.yml"
@@ -50,16 +50,16 @@ def test_every_claim_of_the_post_has_a_row():
 
 def test_rows_and_items_of_the_posts_lists_are_claims():
     lists = {"Experimental Results", "Potential Benefits", "Challenges", "Research Questions"}
-    for row in quotations.recorded():
+    for row in quotations.on_file():
         if row.section in lists and row.kind in ("row", "opening"):
             assert row.claims == "yes"
-    assert sum(row.kind in ("row", "opening") for row in quotations.recorded() if row.section in lists) == 17
+    assert sum(row.kind in ("row", "opening") for row in quotations.on_file() if row.section in lists) == 17
 
 
 @pytest.mark.skipif("PHYSNN_POST" not in os.environ, reason="PHYSNN_POST names no copy of the post")
 def test_the_digests_are_the_posts():
     post = Path(os.environ["PHYSNN_POST"]).read_text(encoding="utf-8")
-    assert quotations.digested(post, quotations.recorded()) == quotations.recorded()
+    assert quotations.digested(post, quotations.on_file()) == quotations.on_file()
 
 
 def test_a_quotation_that_was_changed_is_noticed():
@@ -116,7 +116,7 @@ def test_the_verdicts_on_record_follow_from_the_numbers(board):
     assert (rough["MLP: spatial −0.5"] < rough["MLP: spatial 0"]).all()
     assert verdict[9] == "changed"
 
-    assert verdicts.stable_states(0.0035, -5.0) == 1 and verdicts.stable_states(0.0035, -5.0, 5.0) == 3
+    assert formulas.stable_states(0.0035, -5.0) == 1 and formulas.stable_states(0.0035, -5.0, 5.0) == 3
     assert verdict[8] == "changed"
     assert {number for number, judged in verdict.items() if judged == "holds"} == set()
 
@@ -124,9 +124,9 @@ def test_the_verdicts_on_record_follow_from_the_numbers(board):
 def test_stable_states_of_the_sixth_power_appear_where_the_chapter_says():
     """q4^2 > 3 q2 q6."""
     for sextic, states in ((1.0, 3), (25 / 3 * 0.99, 3), (25 / 3 * 1.01, 1)):
-        assert verdicts.stable_states(1.0, -5.0, sextic) == states
-    assert verdicts.stable_states(-1.0, 1.0) == 2  # the double well
-    assert verdicts.stable_states(1.0, 1.0) == 1
+        assert formulas.stable_states(1.0, -5.0, sextic) == states
+    assert formulas.stable_states(-1.0, 1.0) == 2  # the double well
+    assert formulas.stable_states(1.0, 1.0) == 1
 
 
 @pytest.fixture
@@ -227,9 +227,9 @@ def test_parameters_are_those_of_the_networks():
             recipe = {"widths": widths, "layer": layer, "loss": "cross-entropy", "optimizer": "adam"}
             recipe |= {"beta_init": 0.1} if layer == "experimental" else {"bias": bias}
             count = parameter_count(Recipe.read(recipe).network())
-            assert verdicts.million_parameters(widths, layer, bias) == pytest.approx(count / 1e6, abs=1e-12)
-    assert verdicts.percent_more([784, 10], "linear", True) == 0
-    assert verdicts.percent_more([784, 10], "experimental", False) == pytest.approx(100 * (2 - 10) / 7850)
+            assert formulas.million_parameters(widths, layer, bias) == pytest.approx(count / 1e6, abs=1e-12)
+    assert formulas.percent_more([784, 10], "linear", True) == 0
+    assert formulas.percent_more([784, 10], "experimental", False) == pytest.approx(100 * (2 - 10) / 7850)
 
 
 def test_the_page_has_a_card_for_every_claim_with_its_numbers(board):

@@ -115,10 +115,10 @@ def parameters() -> Parameters:
     shell = get_ipython()
     if shell is None:
         raise RuntimeError("parameters() reads the notebook's cells; it works in a notebook only")
-    return check(shell.user_ns["In"], shell.user_ns)
+    return parameters_of(shell.user_ns["In"], shell.user_ns)
 
 
-def check(history: Sequence[str], namespace: Mapping[str, object]) -> Parameters:
+def parameters_of(history: Sequence[str], namespace: Mapping[str, object]) -> Parameters:
     """Do the work of :func:`parameters` on the sources of the cells run so far and the variables they left."""
     at = next((i for i in reversed(range(len(history))) if _is_contract(history[i])), None)
     if at is None:

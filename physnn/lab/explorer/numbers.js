@@ -9,7 +9,7 @@ const unpack = packed => {
 const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 const raised = n => (n < 0 ? "⁻" : "") + [...String(Math.abs(n))].map(digit => RAISED[digit]).join("");
 const lowered = text => Number([...text].map(mark => mark === "⁻" ? "-" : RAISED.indexOf(mark)).join(""));
-const write = ({mean, low, high}, decimals) => {  // as Measure.write does; signed, with a digit less
+const write = ({mean, low, high}, decimals) => {  // as grid.write does; signed, with a digit less
     const largest = Math.max(...[mean, low, high].map(Math.abs)), power = largest ? Math.floor(Math.log10(largest)) : 0;
     const plain = decimals !== null || power > -2 && power < 5;
     const digits = decimals ?? (plain ? Math.max(0, 2 - power) : 2);
@@ -17,7 +17,7 @@ const write = ({mean, low, high}, decimals) => {  // as Measure.write does; sign
         .map(value => minus((value < 0 ? "" : "+") + value.toFixed(digits)));
     return `${m} [${l},\u00a0${h}]${plain ? "" : ` ×10${raised(power)}`}`;
 };
-const read = text => {  // what Measure.write has written; nothing where it wrote that there is nothing
+const read = text => {  // what grid.write has written; nothing where it wrote that there is nothing
     const found = text.replaceAll("−", "-").match(/^(\S+) \[(\S+),\s(\S+)\](?: ×10(\S+))?$/);
     if (!found) return {};
     const [mean, low, high] = found.slice(1, 4).map(number => number * 10 ** (found[4] ? lowered(found[4]) : 0));

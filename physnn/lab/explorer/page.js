@@ -26,6 +26,7 @@ const tools = make("div", {class: "tools"},
         make("label", {}, whole, "show the whole range")));
 
 const now = () => data.studies[study.value];
+const task = () => data.tasks[now().task];
 const shown = () => model.value === ALL ? Object.keys(now().models) : [model.value];
 const fill = (select, options, wanted) => {
     select.replaceChildren(...options.map(([value, words]) => make("option", {value}, words ?? value)));
@@ -52,7 +53,7 @@ const choose = wanted => {  // another study: its card, its controls, its tables
     }
     if (!measures.length) return;
     fill(model, [...names.map(name => [name]), ...names.length > 1 ? [[ALL]] : []], wanted.model ?? names.at(-1));
-    fill(measure, measures.map(key => [key, data.measures[key].label]), wanted.measure ?? data.measure);
+    fill(measure, measures.map(key => [key, task().measures[key].label]), wanted.measure ?? data.measure);
     offer(wanted.arms?.split("|"), wanted.against);
     render();
 };
@@ -66,7 +67,7 @@ const readings = name => {  // the rows of a model: from the table on the page, 
     const bySeed = i => unpack(values[i]?.[measures.indexOf(measure.value)]), base = terms.indexOf(against.value);
     const difference = i => {
         const found = paired(bySeed(i) ?? [], bySeed(base) ?? [], data.quantile);
-        return found.n > 1 ? {...found, text: write(found, data.measures[measure.value].decimals)}
+        return found.n > 1 ? {...found, text: write(found, task().measures[measure.value].decimals)}
             : {text: base < 0 ? "not here" : "no reference"};
     };
     const rows = terms.map((term, i) => {
@@ -85,13 +86,13 @@ const readings = name => {  // the rows of a model: from the table on the page, 
 
 const render = () => {
     const names = shown(), blocks = names.map(readings), rows = blocks.flat(), compared = against.value !== NONE;
-    const {label, margin} = data.measures[measure.value], known = rows.filter(row => row.mean !== undefined);
+    const {label, margin} = task().measures[measure.value], known = rows.filter(row => row.mean !== undefined);
     const what = compared ? `${label.replace(", %", ", points")}, minus “${against.value}”` : label;
     const domain = known.length ? range(known, whole.checked, compared ? [0] : []) : [0, 1];
     figures.replaceChildren(...blocks.flatMap((rows, place) => [
         forest(rows, {domain, compared, margin, pinned, caption: `${names[place]}: ${what}`}),
         chart(rows, {all: whole.checked, place, space: figures.clientWidth,
-            caption: `${names[place]}: validation accuracy in %, by epoch, means over seeds`})]));
+            caption: `${names[place]}: ${task().score.replace(", ", " in ")}, by epoch, means over seeds`})]));
     const several = ticked(), picked = several.filter(tick => tick.checked).length;
     summary.textContent = `Arms: ${picked} of ${several.length}`;
     const list = (words, rows) => rows.length ? `${words}: ${[...new Set(rows.map(row => row.term))].join("; ")}.` : "";

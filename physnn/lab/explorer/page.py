@@ -15,7 +15,7 @@ import pandas as pd
 from IPython.display import HTML, display
 from scipy.stats import t as student
 
-from physnn.lab.explorer.grid import MEASURES, TITLES, Grid, packed
+from physnn.lab.explorer.grid import Grid, packed
 from physnn.lab.figures.palette import TOKENS
 
 REPOSITORY = "https://github.com/physnn/physnn"
@@ -43,24 +43,28 @@ TABLE = """<div class="scroll" role="region" tabindex="0" aria-label="{caption}"
 
 
 def explorer(
-    grids: Mapping[str, Grid], study: str, measure: str = "test_accuracy", chapters: Mapping[str, str] | None = None
+    grids: Mapping[str, Grid], study: str, measure: str = "", chapters: Mapping[str, str] | None = None
 ) -> None:
     """Display the studies, ``study`` and ``measure`` first; ``chapters`` has the address of the page about each.
+
+    Without a measure, the one that its task calls the result is first.
 
     The output loads nothing. What is picked stands in the page's address, which can therefore be sent to somebody.
 
     Raises:
-        ValueError: there is no such study or measure among them.
+        ValueError: there is no such study among them, or it has no such measure.
     """
-    if study not in grids or measure not in MEASURES:
-        known = f"studies: {', '.join(grids)}; measures: {', '.join(MEASURES)}"
-        raise ValueError(f"nothing is recorded as {study!r} and {measure!r}. Recorded {known}")
+    if study not in grids:
+        raise ValueError(f"nothing is recorded as {study!r}. Recorded studies: {', '.join(grids)}")
+    measure = measure or grids[study].study.task.RESULT
+    if measure not in grids[study].columns:
+        raise ValueError(f"{study} knows no {measure!r}; its measures are {', '.join(grids[study].columns)}")
     chapters = chapters or {}
     order = sorted(grids, key=lambda name: (chapters.get(name, "~"), name))
     most = max(len(grid.plan["seeds"]) for grid in grids.values())
     shown = {
         "measure": measure,
-        "measures": {name: kind._asdict() for name, kind in MEASURES.items()},
+        "tasks": {grid.study.task_name: _task(grid) for grid in grids.values()},
         "quantile": {n: float(student.ppf(0.975, n - 1)) for n in range(2, most + 1)},
         "studies": {name: _values(grids[name]) for name in order},
     }
@@ -83,10 +87,19 @@ def _fallback(variable: re.Match) -> str:
     return f"var(--{variable[1]}, {TOKENS[variable[1]].light})" if variable[1] in TOKENS else variable[0]
 
 
+def _task(grid: Grid) -> dict:
+    """Return what the script has to know of a study's task."""
+    measures = {
+        name: {"label": each.label, "decimals": each.decimals, "margin": each.margin}
+        for name, each in grid.columns.items()
+    }
+    return {"measures": measures, "score": grid.score.label}
+
+
 def _values(grid: Grid) -> dict:
     """Return what the script cannot take from the tables: roles, values by seed, learning curves."""
     contrasts = grid.study.design.get("contrasts", [])
-    values = [(grid.by_seed(name), MEASURES[name].decimals) for name in grid.measures]
+    values = [(grid.by_seed(name), grid.columns[name].decimals) for name in grid.measures]
     models = {}
     for model, arms in grid.models.items():
         terms = list(arms)
@@ -102,6 +115,7 @@ def _values(grid: Grid) -> dict:
         }
     contrasted = sorted({term for contrast in contrasts for term in contrast})
     return {
+        "task": grid.study.task_name,
         "settings": grid.study.hyperparameters,
         "measures": grid.measures,
         "contrasted": contrasted,
@@ -133,6 +147,6 @@ def _table(name: str, grid: Grid, numbers: pd.DataFrame, model: str) -> str:
     what = "means and 95 % intervals over seeds" if grid.measures else "the best settings of the tuning"
     return TABLE.format(
         caption=escape(f"{name}, {model}: {what}"),
-        head="".join(f'<th scope="col" data-key="{key}">{escape(TITLES.get(key, key))}' for key in numbers),
+        head="".join(f'<th scope="col" data-key="{key}">{escape(grid.title(key))}' for key in numbers),
         body="".join(f'<tr><th scope="row">{term}<td>{"<td>".join(cells)}\n' for term, cells in rows),
     )

@@ -1,6 +1,5 @@
 """What layers and training steps cost, side by side: their times, and the largest tensor that is made."""
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -11,10 +10,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from physnn.lab.records.provenance import RESULTS
 
-
-def compare(layers: Mapping[str, nn.Module], x: Tensor, rounds: int = 3) -> pd.DataFrame:
+def layer_costs(layers: Mapping[str, nn.Module], x: Tensor, rounds: int = 3) -> pd.DataFrame:
     """Measure one forward and backward pass of each layer on ``x``, on one thread.
 
     The layers take turns, so that a slow moment of the machine does not hit one of them alone; the shortest time of
@@ -97,15 +94,3 @@ def largest_tensor(run: Callable[[], object]) -> int:
     with torch.enable_grad(), Record():
         run()
     return max(sizes)
-
-
-def recorded(name: str = "bench") -> pd.DataFrame:
-    """Return a recorded table of benchmarks by name: ``ratio``, ``low`` and ``high`` (95 %), and ``against`` what.
-
-    Args:
-        name: ``"bench"``, the last ``make bench`` on a processor, or ``"bench-cuda"``, on a GPU.
-    """
-    made = json.loads((RESULTS / "speed" / f"{name}.json").read_text(encoding="utf-8"))
-    table = pd.DataFrame(made["rows"]).set_index("name")
-    table.attrs = {"environment": made["environment"], "peers": made["peers"]}
-    return table

@@ -5,8 +5,9 @@ and on who is trained beside a replica. What becomes of a difference in the last
 forget it. In others, those at the largest learning rates above all, it grows by some factor in every step until it is
 as large as the difference between two seeds; in the fastest within an epoch. No one tolerance is right for both. So:
 
-1. A replica is *equal* if every number of every epoch is within what ``ABSOLUTE`` says of its column, or else within
-   ``FLOOR`` plus ``RELATIVE`` times the recorded number, and if both diverged after the same epoch or neither did.
+1. A replica is *equal* if every number of every epoch is within the tolerance that its task gives the column, or else
+   within ``FLOOR`` plus ``RELATIVE`` times the recorded number, and if both diverged after the same epoch or neither
+   did.
 2. If it is not, its *twins* say how far rounding can have taken it: the same replica with learning rates that are off
    by once or twice ``NUDGE``, in relation. That is a hundred times the distance of neighbouring float32 numbers, which
    leaves room where drift has only begun, and none where it is as large as it gets. It has *drifted* if every number is
@@ -19,8 +20,9 @@ The numbers were chosen on draws from all studies, with two kinds of vector inst
 allowed, as the digits of the tables explain; the others drifted at most three times as far as their twins.
 
 Whole tables are compared without twins. A replica that is not equal is taken for one that has drifted, at worst as far
-as a run from another seed, and with either sign. So what must agree is each arm's mean test accuracy over its seeds:
-the ``CONFIDENCE`` interval of the paired difference must reach the tolerance of 1. Epoch 0 must be equal as in 1.
+as a run from another seed, and with either sign. So what must agree is each arm's mean over its seeds of the task's
+``RESULT``, for images the test accuracy: the ``CONFIDENCE`` interval of the paired difference must reach the tolerance
+of 1. Epoch 0 must be equal as in 1.
 """
 
 import math
@@ -33,14 +35,11 @@ from typing import NamedTuple
 import pandas as pd
 from scipy import stats
 
-from physnn.lab.models.recipe import Recipe
 from physnn.lab.records.studies import Study
 from physnn.lab.training.chunk import Job, collect
-from physnn.lab.training.task import IMAGES, Replica
+from physnn.lab.training.task import Column, Replica, column
 
-# Two of 10,000 images, one of 391 steps; of other numbers, about what the five digits of a table leave open.
-ABSOLUTE = {"accuracy": 2.5e-4, "ece": 2.5e-4, "error_": 2.5e-4, "negative": 3e-3, "diverged": 0.0}
-RELATIVE, FLOOR = 2e-4, 1e-5
+RELATIVE, FLOOR = 2e-4, 1e-5  # about what the five digits of a table leave open
 NUDGE, TWINS = 1e-5, (1, -1, 2)
 FACTOR = 10
 CONFIDENCE = 0.9999  # a hundred arms fail it once in a hundred times
@@ -73,18 +72,19 @@ class Finding(NamedTuple):
         )
 
 
-class Comparison(NamedTuple):
-    """How a study that was run again compares with its recorded table.
+class Agreement(NamedTuple):
+    """How far a study that was run again agrees with its recorded table.
 
     Attributes:
         recorded: replicas of the recorded table.
         again: those of them that were trained again.
         equal: those of these that are equal to rounding.
         unlike: those of these that are not so at epoch 0.
-        arms: per arm whose final runs were compared, over its seeds: the means of the test accuracy, ``recorded`` and
+        arms: per arm whose final runs were compared, over its seeds: the means of the result, ``recorded`` and
             ``again``, and the difference that is ``allowed``.
-        largest: the largest deviation of a validation accuracy, and whose.
+        largest: the largest deviation of a score, and whose.
         tuned: arms for which the tuning chose another setting.
+        score, result: the task's columns of these names.
     """
 
     recorded: int
@@ -94,6 +94,8 @@ class Comparison(NamedTuple):
     arms: pd.DataFrame
     largest: tuple[float, str]
     tuned: list[str]
+    score: Column
+    result: Column
 
     @property
     def apart(self) -> list[str]:
@@ -107,11 +109,11 @@ class Comparison(NamedTuple):
 
     def __str__(self) -> str:
         parts = [f"{self.again:,} of {self.recorded:,} replicas compared, {self.equal:,} of them equal to rounding"]
-        points, where = 100 * self.largest[0], self.largest[1]
-        parts.append(f"validation accuracies within {points:.2f} points" + (f" ({where})" if where else ""))
+        apart, where = self.score.scale * self.largest[0], self.largest[1]
+        parts.append(f"{self.score.label}: within {apart:.2f}" + (f" ({where})" if where else ""))
         if len(self.arms):
-            means = 100 * (self.arms.again - self.arms.recorded).abs().max()
-            parts.append(f"mean test accuracies of {len(self.arms)} arms within {means:.3f} points")
+            means = self.result.scale * (self.arms.again - self.arms.recorded).abs().max()
+            parts.append(f"{self.result.label}: means of {len(self.arms)} arms within {means:.3f}")
         if self.tuned:
             parts.append(f"other settings tuned for {', '.join(self.tuned)}")
         if self.unlike:
@@ -144,45 +146,47 @@ def sample(
 
 def smallest(study: Study, table: pd.DataFrame, seed: int) -> tuple[str, Replica, pd.DataFrame]:
     """Draw one replica of those with the fewest parameters."""
-    every = [(Recipe.read(each[1].recipe).size, each) for each in replicas(study, table)]
+    every = [(study.task.read(each[1].recipe).size, each) for each in replicas(study, table)]
     least = min(size for size, _ in every)
     return random.Random(f"{seed} {study.name}").choice([each for size, each in every if size == least])
 
 
-def check(study: Study, phase: str, replica: Replica, rows: pd.DataFrame, epochs: int | None = None) -> Finding:
+def retrain(study: Study, phase: str, replica: Replica, rows: pd.DataFrame, epochs: int | None = None) -> Finding:
     """Train a replica again, alone, and compare it with its recorded rows, all or those of the first ``epochs``."""
     recorded = _numbers(study, rows)
     (again,) = _train(study, phase, [replica], epochs)
     if epochs is not None:  # what is measured after the last epoch is not known
         recorded = recorded.loc[:epochs, [name for name in recorded if name in again and name != "diverged"]]
-    found, verdict = _worst(recorded, again, _tolerance(recorded)), "equal"
+    tolerance = _tolerance(study, recorded)
+    found, verdict = _worst(recorded, again, tolerance), "equal"
     if found[-1] > 1:
         near = [replace(replica, lr=replica.lr * (1 + NUDGE * step)) for step in TWINS]
         apart = [_deviations(again, twin) for twin in _train(study, phase, near, epochs)]
         drift = pd.concat(apart).groupby(level=0).max().cummax()
-        allowed = _tolerance(recorded).add(FACTOR * drift.reindex(columns=recorded.columns), fill_value=0.0)
+        allowed = tolerance.add(FACTOR * drift.reindex(columns=recorded.columns), fill_value=0.0)
         found = _worst(recorded, again, allowed)
         verdict = "drifted" if found[-1] <= 1 else "differs"
     return Finding(phase, replica, verdict, *found)
 
 
-def compare(study: Study, recorded: pd.DataFrame, again: pd.DataFrame) -> Comparison:
+def agreement(study: Study, recorded: pd.DataFrame, again: pd.DataFrame) -> Agreement:
     """Compare the rows of a study that was run again, or of the part of it that was, with the recorded ones."""
 
     def keyed(table: pd.DataFrame) -> dict[tuple, pd.DataFrame]:
         every = table.groupby(["phase", "arm", *study.hyperparameters, "seed"], sort=False, dropna=False)
         return {tuple(f"{k:.5g}" if isinstance(k, float) else k for k in key): rows for key, rows in every}
 
+    score, result = (column(study.task, name) for name in (study.task.SCORE, study.task.RESULT))
     first, second = keyed(recorded), keyed(again)
     both = [key for key in first if key in second]
     equal = unlike = 0
     largest, where = 0.0, ""
     for key in both:
         one, two = (_numbers(study, rows[key]) for rows in (first, second))
-        allowed = _tolerance(one)
+        allowed = _tolerance(study, one)
         equal += _worst(one, two, allowed)[-1] <= 1
         unlike += _worst(one.loc[:0], two.loc[:0], allowed)[-1] > 1
-        apart = (one.validation_accuracy - two.validation_accuracy).abs()
+        apart = (one[study.task.SCORE] - two[study.task.SCORE]).abs()
         if apart.max() > largest:
             labels = dict(zip(("phase", "arm", *study.hyperparameters, "seed"), key, strict=True))
             named = ", ".join(
@@ -190,27 +194,29 @@ def compare(study: Study, recorded: pd.DataFrame, again: pd.DataFrame) -> Compar
             )
             largest, where = apart.max(), f"{named}, epoch {apart.idxmax()}"
     tuned = sorted({key[1] for key in second if key[0] == "final" and key not in first})
-    return Comparison(len(first), len(both), equal, unlike, _means(recorded, again), (largest, where), tuned)
+    means = _means(study, recorded, again)
+    return Agreement(len(first), len(both), equal, unlike, means, (largest, where), tuned, score, result)
 
 
-def _means(recorded: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
-    """Compare the arms' mean test accuracies, over the seeds of both tables."""
-    arms = {}
-    if "test_accuracy" in recorded and "test_accuracy" in again:
-        one, two = (table.dropna(subset="test_accuracy").set_index(["arm", "seed"]) for table in (recorded, again))
-        pairs = one[["test_accuracy"]].join(two.test_accuracy.rename("again"), how="inner")
+def _means(study: Study, recorded: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
+    """Compare the arms' mean results, over the seeds of both tables."""
+    result, arms = study.task.RESULT, {}
+    if result in recorded and result in again:
+        several = (table.dropna(subset=result).set_index(["arm", "seed"])[result] for table in (recorded, again))
+        pairs = pd.concat(several, axis=1, keys=["recorded", "again"], join="inner")
         for arm, pair in pairs.groupby("arm", sort=False):
             if len(pair) > 1:
-                error = (pair.again - pair.test_accuracy).std() / math.sqrt(len(pair))
+                error = (pair.again - pair.recorded).std() / math.sqrt(len(pair))
                 reach = stats.t.ppf((1 + CONFIDENCE) / 2, len(pair) - 1) * error
-                arms[arm] = [*pair.mean(), reach + ABSOLUTE["accuracy"]]
+                (tolerance,) = _tolerance(study, pd.DataFrame({result: [pair.recorded.mean()]}))[result]
+                arms[arm] = [*pair.mean(), reach + tolerance]
     return pd.DataFrame.from_dict(arms, orient="index", columns=["recorded", "again", "allowed"])
 
 
 def _train(study: Study, phase: str, several: list[Replica], epochs: int | None) -> list[pd.DataFrame]:
     """Train replicas of one architecture together, for all or the first ``epochs``, and return the numbers of each."""
-    members, recipes = list(range(len(several))), [Recipe.read(replica.recipe) for replica in several]
-    job = Job(IMAGES, several, recipes, members, study.budget(phase))
+    members, recipes = list(range(len(several))), [study.task.read(replica.recipe) for replica in several]
+    job = Job(study.task_name, several, recipes, members, study.budget(phase))
     done = count(1)  # stopped early, not cut: its schedules are those of the whole
     rows = pd.DataFrame(collect(job, lambda _: next(done) != epochs).rows)
     return [_numbers(study, rows[rows.replica == i]) for i in members]
@@ -222,13 +228,13 @@ def _numbers(study: Study, rows: pd.DataFrame) -> pd.DataFrame:
     return rows.set_index("epoch")[names].astype(float)
 
 
-def _tolerance(recorded: pd.DataFrame) -> pd.DataFrame:
+def _tolerance(study: Study, recorded: pd.DataFrame) -> pd.DataFrame:
     """Return by how much rounding may change the numbers of a replica that forgets it."""
     allowed = FLOOR + RELATIVE * recorded.abs().replace(math.inf, 0.0)
     for name in recorded:
-        for part, value in ABSOLUTE.items():
-            if name.startswith(part) or name.endswith(part):
-                allowed[name] = value
+        tolerance = 0.0 if name == "diverged" else column(study.task, name).tolerance
+        if tolerance is not None:
+            allowed[name] = tolerance
     return allowed
 
 

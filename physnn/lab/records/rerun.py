@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from physnn.lab.records import studies
-from physnn.lab.records.reproduce import Comparison, compare
+from physnn.lab.records.reproduce import Agreement, agreement
 from physnn.lab.records.studies import WORK, Study
 
 AGAIN = Path("_build") / "results"
@@ -32,7 +32,7 @@ class Progress(NamedTuple):
     done: int = 0
     planned: int = 0
     minutes: float = 0.0
-    comparison: Comparison | str = ""
+    agreement: Agreement | str = ""
 
     def __str__(self) -> str:
         said = {
@@ -41,7 +41,7 @@ class Progress(NamedTuple):
             "stopped": f"{self.done:,} of {self.planned:,} replicas done, {self.minutes:.1f} minutes",
             "not begun": "not begun" + f", {self.done:,} of {self.planned:,} replicas done before" * bool(self.done),
         }[self.state]
-        return f"{self.name}: {said}" + f"\n  {self.comparison}" * bool(self.comparison)
+        return f"{self.name}: {said}" + f"\n  {self.agreement}" * bool(self.agreement)
 
 
 def training_minutes(study: Study) -> float:
@@ -101,8 +101,8 @@ def rerun(
             except KeyboardInterrupt:
                 state, stopped = "stopped", True
         spent, parts = time.monotonic() - start, list(target.parts(work).glob("*.csv"))
-        comparison = _compared(study, parts) if again and parts else ""
-        made.append(Progress(study.name, state, len(parts), _planned(study), spent / 60, comparison))
+        found = _agreement(study, parts) if again and parts else ""
+        made.append(Progress(study.name, state, len(parts), _planned(study), spent / 60, found))
     return made
 
 
@@ -128,12 +128,12 @@ def _planned(study: Study) -> int:
     return len(study.arms) * (len(study.settings) * len(tuning) + len(final))
 
 
-def _compared(study: Study, parts: list[Path]) -> Comparison | str:
+def _agreement(study: Study, parts: list[Path]) -> Agreement | str:
     try:
         recorded = study.table()
     except (FileNotFoundError, ValueError) as reason:
         return f"not compared: {reason}"
-    return compare(study, recorded, pd.concat(map(pd.read_csv, parts), ignore_index=True))
+    return agreement(study, recorded, pd.concat(map(pd.read_csv, parts), ignore_index=True))
 
 
 @contextmanager
@@ -173,7 +173,7 @@ def main(argv: list[str] | None = None) -> None:
         if time.monotonic() < end:
             raise SystemExit("interrupted; the same command goes on from here")
         print("the time is over; the same command goes on from here")
-    if any(isinstance(each.comparison, Comparison) and not each.comparison.agrees for each in made):
+    if any(isinstance(each.agreement, Agreement) and not each.agreement.agrees for each in made):
         raise SystemExit("what was run again does not agree with the record")
 
 

@@ -9,19 +9,21 @@ An effect has a ``study`` and an ``arm``, or a ``contrast`` of two arms (first l
 - ``final`` (the default): the ``column`` after the last epoch of the final runs, times ``scale``, over seeds. Seeds
   whose run diverged have the value ``lost``, which must then be given. A ``column`` that ends with ``*`` is the mean
   of all that begin so;
-- ``near-best``: the share of settings, in percent, whose validation accuracy after the last tuning epoch is at most
-  ``within`` points below that of the arm's best one. A run that diverged counts as a guess, 10 %;
+- ``near-best``: the share of settings, in percent, whose score after the last tuning epoch is at most ``within``
+  worse than that of the arm's best one. A run that diverged counts as the task's guess;
 - ``diverged``: the share of the settings that were tried, in percent, that diverged;
-- ``epochs-to``: the epochs that the final runs need to ``threshold`` percent of validation accuracy, over seeds. A
-  run that does not get there counts with the study's last epoch, so that the mean is the restricted one
+- ``epochs-to``: the epochs that the final runs need to a score of ``threshold``, over seeds. A run that does not get
+  there counts with the study's last epoch, so that the mean is the restricted one
   (:func:`physnn.lab.statistics.survival.restricted_mean`);
 - ``matched``: the ``column`` of the ``arm`` less that of a ``path`` of other networks where they have the arm's value
   in the column ``along`` (:mod:`physnn.lab.statistics.matching`), over the seeds whose path reaches it. A path is a
   list of studies and arms: a study that is named with one arm gives its epochs, from the first, and with several
   their ends.
 
-The second and third are over the hyperparameters' settings, each the mean of its seeds. Instead of a study an effect
-may have a ``formula``, one of :data:`FORMULAS`, with ``of``, its arguments.
+The second and third are over the hyperparameters' settings, each the mean of its seeds. The score is the study's
+task's, in the unit in which it is shown: for images the validation accuracy in percent, and the guess is 10 %. Instead
+of a study an effect may have a ``formula``, one of :data:`physnn.lab.records.formulas.FORMULAS`, with ``of``, its
+arguments.
 
 A condition is ``NAME above X``, ``NAME below X`` (the whole 95 % interval is), ``NAME atleast X``, ``NAME atmost X``
 (the mean is), ``NAME covers X`` (the interval holds X) or ``NAME within X`` (of a contrast: it is less than X in size,
@@ -29,53 +31,26 @@ by two one-sided tests at 5 %).
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from physnn.lab.models.layers import Layer
+from physnn.lab.records.formulas import FORMULAS
 from physnn.lab.records.provenance import RESULTS
 from physnn.lab.records.studies import Study
 from physnn.lab.statistics import stats
 from physnn.lab.statistics.matching import matched
 from physnn.lab.statistics.survival import epochs_to_threshold
+from physnn.lab.training.task import Column, column
 
 DECIDED = ("holds", "changed", "fails")
 UNDECIDED = "undecided"
-MEASURES = ("final", "near-best", "diverged", "epochs-to", "matched")
-GUESS = 10.0  # percent: what a run that diverged knows of ten classes
+KINDS = ("final", "near-best", "diverged", "epochs-to", "matched")
 CONDITION = re.compile(r"([\w-]+) (above|below|atleast|atmost|covers|within) ([-−]?\d+(?:\.\d+)?)")
-
-
-def stable_states(quadratic: float, quartic: float, sextic: float = 0.0) -> int:
-    """Count the minima of q2 d² + q4 d⁴ + q6 d⁶ over all deviations d: its stable states."""
-    slope = np.polynomial.Polynomial([0, 2 * quadratic, 0, 4 * quartic, 0, 6 * sextic]).trim()
-    at = slope.roots()
-    real = at[np.abs(at.imag) < 1e-9].real
-    return int((slope.deriv()(real) > 0).sum())
-
-
-def million_parameters(widths: list[int], layer: str, bias: bool) -> float:
-    """Count the trainable scalars of a network of layers (:class:`physnn.lab.models.layers.Layer`), in millions."""
-    return sum(Layer(layer, bias).size(n, m) for n, m in pairwise(widths)) / 1e6
-
-
-def percent_more(widths: list[int], layer: str, bias: bool) -> float:
-    """Return by how many percent such a network has more than one of plain layers with biases, at the same widths."""
-    return 100 * (million_parameters(widths, layer, bias) / million_parameters(widths, "linear", True) - 1)
-
-
-FORMULAS: dict[str, Callable[..., float]] = {
-    "stable-states": stable_states,
-    "million-parameters": million_parameters,
-    "percent-more": percent_more,
-}
 
 
 @dataclass(frozen=True)
@@ -167,10 +142,15 @@ def _values(study: Study, table: pd.DataFrame, arm: str, how: Mapping[str, Any])
         values = 100.0 * begun.diverged.astype(float)
     elif measure == "near-best":
         ended = rows[rows.epoch == study.design["tuning"]["epochs"]].set_index([*setting, "seed"])
-        reached = (100 * ended.validation_accuracy).reindex(begun.index).fillna(GUESS).groupby(level=setting).mean()
+        score, sign = _score(study)
+        factor = sign * score.scale
+        if score.guess is None:
+            raise ValueError(f"task {study.task_name}: the column {study.task.SCORE} needs a guess, for near-best")
+        ended = (factor * ended[study.task.SCORE]).reindex(begun.index).fillna(factor * score.guess)
+        reached = ended.groupby(level=setting).mean()
         return 100.0 * (reached >= reached.max() - how["within"]).astype(float)
     else:
-        raise ValueError(f"measure must be one of {', '.join(MEASURES)}, got {measure!r}")
+        raise ValueError(f"measure must be one of {', '.join(KINDS)}, got {measure!r}")
     return values.groupby(level=setting).mean()
 
 
@@ -208,12 +188,19 @@ def _final(study: Study, rows: pd.DataFrame, how: Mapping[str, Any]) -> pd.Serie
 
 def _epochs_to(study: Study, rows: pd.DataFrame, threshold: float) -> pd.Series:
     """Return each seed's epochs to the threshold, those that do not get there with the last one of the design."""
-    last, runs = study.design["final"]["epochs"], dict(iter(rows.groupby("seed")))
+    last, (score, sign) = study.design["final"]["epochs"], _score(study)
+    runs = dict(iter(rows.assign(reached=sign * rows[study.task.SCORE]).groupby("seed")))
     taken = {
-        seed: epochs_to_threshold(runs[seed], "validation_accuracy", threshold / 100, budget=last).epochs
+        seed: epochs_to_threshold(runs[seed], "reached", sign * threshold / score.scale, budget=last).epochs
         for seed in study.design["final"]["seeds"]
     }
     return pd.Series(taken, dtype=float).rename_axis("seed")
+
+
+def _score(study: Study) -> tuple[Column, int]:
+    """Return the column of the task's score, and the sign with which larger is better."""
+    score = column(study.task, study.task.SCORE)
+    return score, 1 if score.larger else -1
 
 
 def _shared(study: Study, how: Mapping[str, Any]) -> list[str]:

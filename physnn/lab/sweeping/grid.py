@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from physnn.lab.chapter.contract import Declaration, ParameterError
 from physnn.lab.sweeping.notebook import Notebook, SweepError
-from physnn.lab.sweeping.values import Distribution, axis, check
+from physnn.lab.sweeping.values import Distribution, axis, cast
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def points(
         axes[name] = [one.draw(random.Random(f"{seed} {name} {trial}")) for trial in range(trials)]
         for value in axes[name]:
             try:
-                check(value, notebook.contract[name])
+                cast(value, notebook.contract[name])
             except ParameterError as error:
                 problems.append(str(error))
     if problems:

@@ -57,7 +57,7 @@ def axis(given: object, declaration: Declaration) -> list | Distribution:
     return _checked(values, declaration)
 
 
-def check(value: object, declaration: Declaration) -> object:
+def cast(value: object, declaration: Declaration) -> object:
     """Return a value as the notebook will see it: text read by the declared type, NumPy's scalars made Python's.
 
     Raises:
@@ -71,7 +71,7 @@ def _checked(values: Iterable, declaration: Declaration) -> list:
     checked, problems = [], []
     for value in values:
         try:
-            checked.append(check(value, declaration))
+            checked.append(cast(value, declaration))
         except ParameterError as error:
             problems.append(str(error))
     if problems:

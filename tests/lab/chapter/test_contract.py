@@ -2,7 +2,7 @@
 
 import pytest
 
-from physnn.lab.chapter.contract import ParameterError, check, declarations
+from physnn.lab.chapter.contract import ParameterError, declarations, parameters_of
 
 CELL = """\
 data: str = "mnist"      # the images, in {mnist, digits}
@@ -19,7 +19,7 @@ def run(injected=None, cell=CELL, **values):
     history = ["", "import torch", cell]
     if injected is not None:
         history.append("# Parameters\n" + injected)
-    return check([*history, "with parameters() as p: ..."], {**DEFAULTS, **values})
+    return parameters_of([*history, "with parameters() as p: ..."], {**DEFAULTS, **values})
 
 
 def test_values_are_read_as_attributes():
@@ -73,7 +73,9 @@ def test_an_unread_parameter_stops_the_notebook():
 def test_the_latest_parameters_cell_counts():
     """A reader edits the cell in place and runs it again."""
     edited = CELL.replace("10  ", "20  ")
-    p = check([CELL, "# Parameters\nnot_known = 1", edited, "with parameters() as p: ..."], {**DEFAULTS, "epochs": 20})
+    p = parameters_of(
+        [CELL, "# Parameters\nnot_known = 1", edited, "with parameters() as p: ..."], {**DEFAULTS, "epochs": 20}
+    )
     assert p.epochs == 20
 
 
@@ -97,4 +99,4 @@ def test_a_malformed_line_is_named(line):
 
 def test_no_parameters_cell():
     with pytest.raises(ParameterError, match="no parameters cell was run"):
-        check(["x: int = 3", "%matplotlib inline"], {})
+        parameters_of(["x: int = 3", "%matplotlib inline"], {})

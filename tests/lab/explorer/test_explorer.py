@@ -11,13 +11,13 @@ import pytest
 import yaml
 
 from physnn.lab import explorer as package
-from physnn.lab.explorer import MEASURES, explorer, page, recorded
-from physnn.lab.explorer.grid import packed
+from physnn.lab.explorer import explorer, page, read_grids
+from physnn.lab.explorer.grid import packed, write
 from physnn.lab.records.provenance import RESULTS
 from physnn.lab.statistics import stats
 from tests.reading import CHROMIUM, OVERHANG, Complaints, opened, served
 
-GRIDS = recorded()
+GRIDS = read_grids()
 STUDIES = list(GRIDS)
 SHOWN = [name for name, grid in GRIDS.items() if grid.measures]
 in_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH (Debian: apt-get install chromium)")
@@ -92,7 +92,7 @@ def site(tmp_path_factory, small):
     folder = tmp_path_factory.mktemp("explorer")
     first = "loss-terms"
     (folder / "index.html").write_text(output(GRIDS, first, "test_accuracy", {first: "05.html"}), encoding="utf-8")
-    (folder / "small.html").write_text(output(recorded(small), "a<b"), encoding="utf-8")
+    (folder / "small.html").write_text(output(read_grids(small), "a<b"), encoding="utf-8")
     return folder
 
 
@@ -164,11 +164,11 @@ def test_the_tables_hold_every_arm_and_what_stats_says(site, name):
             continue
         ends = table[(table.phase == "final") & (table.arm == arm) & (table.epoch == plan["epochs"])]
         assert cells[1] == f"{len(ends)} of {len(plan['seeds'])}"
-        ends = ends.assign(corruption=ends.filter(like="error_").mean(axis=1))
+        ends = ends.assign(**{"error_*": ends.filter(like="error_").mean(axis=1)})
         for cell, measure in zip(cells[-len(grid.measures) :], grid.measures, strict=True):
-            values = MEASURES[measure].scale * ends[measure].where(np.isfinite).dropna()
+            values = grid.columns[measure].scale * ends[measure].where(np.isfinite).dropna()
             if len(values) > 1:
-                assert cell == MEASURES[measure].write(stats.mean_interval(values))
+                assert cell == write(stats.mean_interval(values), grid.columns[measure].decimals)
             else:
                 assert cell in ("–", "diverged", "one run")
 
@@ -194,21 +194,20 @@ def test_numbers_are_packed_to_five_digits():
 
 
 def test_small_and_large_means_are_written_with_a_power_of_ten():
-    write = MEASURES["kinetic"].write
-    assert write(stats.Interval(2.004e-5, 1.9e-5, 2.1e-5, 9)) == "2.00 [1.90,\xa02.10] ×10⁻⁵"
-    assert write(stats.Interval(-0.00205, -0.003, -0.001, 9)) == "−2.05 [−3.00,\xa0−1.00] ×10⁻³"
-    assert write(stats.Interval(0.0, 0.0, 0.0, 9)) == "0.000 [0.000,\xa00.000]"
-    assert write(stats.Interval(1.5e6, 1e6, 2e6, 9)) == "1.50 [1.00,\xa02.00] ×10⁶"
+    assert write(stats.Interval(2.004e-5, 1.9e-5, 2.1e-5, 9), None) == "2.00 [1.90,\xa02.10] ×10⁻⁵"
+    assert write(stats.Interval(-0.00205, -0.003, -0.001, 9), None) == "−2.05 [−3.00,\xa0−1.00] ×10⁻³"
+    assert write(stats.Interval(0.0, 0.0, 0.0, 9), None) == "0.000 [0.000,\xa00.000]"
+    assert write(stats.Interval(1.5e6, 1e6, 2e6, 9), None) == "1.50 [1.00,\xa02.00] ×10⁶"
 
 
 def test_what_has_not_run_is_left_out_and_what_diverged_is_said(small):
-    grids = recorded(small)
+    grids = read_grids(small)
     assert list(grids) == ["a<b", "tuned"]
     numbers = grids["a<b"].numbers()
     assert numbers.runs.tolist() == ["4 of 4", "3 of 4", "1 of 4", "4 of 4"]
     assert numbers.test_accuracy["MLP: lost"] == "one run"
     assert numbers.negative["MLP: plain"] == "–" and "[" in numbers.negative["MLP: unlucky"]
-    assert numbers.corruption["MLP: unlucky"] == "30.00 [30.00,\xa030.00]"
+    assert numbers["error_*"]["MLP: unlucky"] == "30.00 [30.00,\xa030.00]"
     assert numbers.diverged.tolist() == ["2 of 4"] * 4
     assert numbers.beta_init.tolist() == ["0.1"] * 4 and "×10⁻⁶" in numbers.loss["MLP: plain"]
     assert not grids["tuned"].measures
@@ -218,9 +217,9 @@ def test_what_has_not_run_is_left_out_and_what_diverged_is_said(small):
 
 def test_an_unknown_study_or_measure_is_refused(small):
     with pytest.raises(ValueError, match=r"nothing is recorded as 'unrun'.*a<b, tuned"):
-        explorer(recorded(small), "unrun")
-    with pytest.raises(ValueError, match=r"Recorded studies.*test_accuracy"):
-        explorer(recorded(small), "tuned", "beauty")
+        explorer(read_grids(small), "unrun")
+    with pytest.raises(ValueError, match=r"tuned knows no 'beauty'.*test_accuracy"):
+        explorer(read_grids(small), "tuned", "beauty")
 
 
 def test_it_stays_small_and_names_nothing_foreign(site):
@@ -264,7 +263,7 @@ def test_absolute_values_are_those_of_the_tables(visit, name):
             for term, arm in arms.items():
                 assert rows[term]["text"] == numbers[arm]
                 if "[" in numbers[arm]:
-                    digits = MEASURES[measure].decimals  # read from the table, to its last digit
+                    digits = grid.columns[measure].decimals  # read from the table, to its last digit
                     within = {"rel": 6e-3, "abs": 6e-5} if digits is None else {"abs": 0.6 * 10.0**-digits}
                     assert float(rows[term]["mean"]) == pytest.approx(values[arm].mean(), **within)
                 assert rows[term]["drawn"] == ("[" in numbers[arm])
@@ -277,7 +276,7 @@ def test_differences_computed_in_the_browser_are_those_of_stats(visit, name):
     grid, shown = GRIDS[name], visit(study=name)
     for model, arms in grid.models.items():
         for measure in grid.measures:
-            values, decimals = grid.by_seed(measure), MEASURES[measure].decimals
+            values, decimals = grid.by_seed(measure), grid.columns[measure].decimals
             for against in (next(iter(arms)), list(arms)[-1]):
                 rows = by_arm(shown, model=model, measure=measure, against=against)
                 assert rows[against]["text"] == "the reference" and "mean" not in rows[against]
@@ -297,7 +296,7 @@ def test_differences_computed_in_the_browser_are_those_of_stats(visit, name):
 
 @in_chromium
 def test_what_diverged_is_left_out_of_both_arms_and_said(visit, small):
-    grid = recorded(small)["a<b"]
+    grid = read_grids(small)["a<b"]
     shown = visit("small", study="a<b", measure="test_accuracy", against="as printed")
     rows, values = by_arm(shown), grid.by_seed("test_accuracy")
     both = values[["MLP: unlucky", "MLP: as printed"]].dropna()

@@ -6,7 +6,7 @@ from torch import nn
 
 from benchmarks import printed
 from physnn import ExperimentalLayer
-from physnn.lab.metrics.cost import compare, largest_tensor, training_steps
+from physnn.lab.metrics.cost import largest_tensor, layer_costs, training_steps
 from physnn.lab.models.recipe import Recipe
 
 BATCH, INPUTS, OUTPUTS = 16, 20, 30
@@ -26,7 +26,7 @@ def test_one_row_per_layer():
         "factored": ExperimentalLayer(INPUTS, OUTPUTS, 0.1),
         "nn.Linear": nn.Linear(INPUTS, OUTPUTS, bias=False),
     }
-    table = compare(layers, x)
+    table = layer_costs(layers, x)
     assert table.index.tolist() == list(layers) and (table.milliseconds > 0).all()
     weights = 4 * INPUTS * OUTPUTS / 2**20
     assert table["largest tensor, MiB"].tolist() == [BATCH * weights, weights, weights]

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from physnn.lab.records import reproduce
-from physnn.lab.records.reproduce import check, compare, replicas, sample, smallest
+from physnn.lab.records.reproduce import agreement, replicas, retrain, sample, smallest
 from physnn.lab.records.studies import Study
 
 SHARED = {"optimizer": "langevin", "damping": "search", "temperature": 1e-5}
@@ -47,7 +47,7 @@ def test_every_replica_of_a_table_comes_out_again(study):
     every = list(replicas(study, table))
     assert len(every) == 2 * (3 * 2 + 3) and sum(len(rows) for *_, rows in every) == len(table)
     for each in every:
-        finding = check(study, *each)
+        finding = retrain(study, *each)
         assert finding.verdict == "equal" and finding.excess < 1, finding
     assert sum(rows.diverged.any() for *_, rows in every) == 4
 
@@ -55,11 +55,11 @@ def test_every_replica_of_a_table_comes_out_again(study):
 def test_its_first_epochs_alone_are_those_of_the_whole(study):
     """Also under a schedule, which goes by the whole number of epochs."""
     *each, rows = find(study, study.table(), arm="linear", phase="final", seed=1)
-    finding = check(study, *each, rows, epochs=2)
+    finding = retrain(study, *each, rows, epochs=2)
     assert finding.verdict == "equal"
     last = rows.assign(validation_accuracy=rows.validation_accuracy.where(rows.epoch < 4, 0.0), test_accuracy=0.0)
-    assert check(study, *each, last, epochs=2).verdict == "equal"
-    assert check(study, *each, last).verdict == "differs"
+    assert retrain(study, *each, last, epochs=2).verdict == "equal"
+    assert retrain(study, *each, last).verdict == "differs"
 
 
 @pytest.mark.parametrize(
@@ -80,30 +80,30 @@ def test_a_number_that_was_changed_is_found(study, column, epoch, change):
     rows = rows.astype({column: float})
     at = rows.index[rows.epoch == epoch]
     rows.loc[at, column] = change(rows.loc[at[0], column])
-    finding = check(study, *each, rows)
+    finding = retrain(study, *each, rows)
     assert (finding.verdict, finding.column, finding.epoch) == ("differs", column, epoch) and finding.excess > 1
     assert column in str(finding) and f"after epoch {epoch}" in str(finding)
 
 
 def test_a_row_that_is_lost_and_a_foreign_seed_are_found(study):
     *each, rows = find(study, study.table(), arm="MLP", phase="final", seed=2)
-    assert check(study, *each, rows[rows.epoch != 3]).verdict == "differs"
+    assert retrain(study, *each, rows[rows.epoch != 3]).verdict == "differs"
     *_, others = find(study, study.table(), arm="MLP", phase="final", seed=1)
-    assert check(study, *each, others).verdict == "differs"
+    assert retrain(study, *each, others).verdict == "differs"
 
 
 def test_drift_is_allowed_where_twins_drift_and_nowhere_else(study, monkeypatch):
     """A replica whose twins leave it, as far as they leave it: the nudge stands in for an unstable run."""
     *each, rows = find(study, study.table(), arm="MLP", phase="final", seed=2)
     moved = rows.assign(validation_nll=rows.validation_nll * (1 + 0.01 * (rows.epoch > 1)))
-    assert check(study, *each, moved).verdict == "differs"
+    assert retrain(study, *each, moved).verdict == "differs"
     monkeypatch.setattr(reproduce, "NUDGE", 0.01)
-    assert check(study, *each, moved).verdict == "drifted"
+    assert retrain(study, *each, moved).verdict == "drifted"
     tuning = find(study, study.table(), arm="MLP", phase="tuning", lr=0.1, damping=0.1)
     moved = tuning[2].assign(validation_nll=tuning[2].validation_nll * (1 + 0.01 * (tuning[2].epoch > 1)))
-    assert check(study, *tuning[:2], moved).verdict == "drifted"
+    assert retrain(study, *tuning[:2], moved).verdict == "drifted"
     start = rows.assign(validation_nll=rows.validation_nll * 1.001)
-    finding = check(study, *each, start)
+    finding = retrain(study, *each, start)
     assert (finding.verdict, finding.epoch) == ("differs", 0), "nothing drifts before the first step"
 
 
@@ -125,31 +125,31 @@ def test_the_sample_is_drawn_from_what_is_affordable(study):
 
 def test_a_table_is_compared_with_itself_and_with_runs_from_other_seeds(study):
     table = study.table()
-    same = compare(study, table, table)
+    same = agreement(study, table, table)
     assert (same.recorded, same.again, same.equal, same.unlike) == (18, 18, 18, 0)
     assert same.agrees and len(same.arms) == 2 and same.largest == (0.0, "") and not same.tuned
-    part = compare(study, table, table[(table.phase == "tuning") & (table.arm == "MLP")])
+    part = agreement(study, table, table[(table.phase == "tuning") & (table.arm == "MLP")])
     assert (part.recorded, part.again, part.equal, len(part.arms)) == (18, 6, 6, 0) and part.agrees
 
     final = table.phase == "final"
     moved = table.assign(validation_accuracy=table.validation_accuracy.where(~final | (table.epoch == 0), 0.5))
-    drifted = compare(study, table, moved)
+    drifted = agreement(study, table, moved)
     assert drifted.agrees and drifted.equal == 12 and drifted.largest[0] > 0.1 and "final" in drifted.largest[1]
     better = table.assign(test_accuracy=table.test_accuracy + 0.5 * (table.arm == "MLP"))
-    apart = compare(study, table, better)
+    apart = agreement(study, table, better)
     assert not apart.agrees and apart.apart == ["MLP"] and "MEANS BEYOND TOLERANCE: MLP" in str(apart)
-    start = compare(study, table, table.assign(validation_nll=table.validation_nll + (table.epoch == 0)))
+    start = agreement(study, table, table.assign(validation_nll=table.validation_nll + (table.epoch == 0)))
     assert not start.agrees and start.unlike == 18 and "DIFFERENT AT EPOCH 0: 18 replicas" in str(start)
     other = table.assign(lr=table.lr.where(~final | (table.arm != "MLP"), 0.123))
-    tuned = compare(study, table, other)
+    tuned = agreement(study, table, other)
     assert tuned.tuned == ["MLP"] and tuned.again == 15 and tuned.agrees
 
 
-def test_a_mean_is_judged_by_the_spread_of_its_differences():
+def test_a_mean_is_judged_by_the_spread_of_its_differences(study):
     rows = pd.DataFrame({"arm": "a", "seed": range(10), "test_accuracy": 0.9})
 
     def judge(differences):
-        (arm,) = reproduce._means(rows, rows.assign(test_accuracy=0.9 + differences)).itertuples()
+        (arm,) = reproduce._means(study, rows, rows.assign(test_accuracy=0.9 + differences)).itertuples()
         return abs(arm.again - arm.recorded) <= arm.allowed
 
     generator = np.random.default_rng(0)

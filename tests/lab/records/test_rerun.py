@@ -64,7 +64,7 @@ def test_again_is_from_nothing_and_beside_the_record(results, capsys):
     assert files(results) == before and not (results.parent / "_build" / "studies").exists()
     assert [each.name for each in made] == ["cheap", "dear"]
     for each in made:
-        assert each.comparison.agrees and each.comparison.again == each.comparison.equal == 8
+        assert each.agreement.agrees and each.agreement.again == each.agreement.equal == 8
         assert "8 of 8 replicas compared, 8 of them equal to rounding" in str(each)
         assert Study(each.name, results.parent / "_build" / "results").table().shape[0] == 4 * 2 + 4 * 3
     (unknown,) = rerun(["new"], again=True, workers=1)
@@ -99,7 +99,7 @@ def test_when_the_time_is_over_what_is_finished_is_kept(results, monkeypatch, ca
     first, second = rerun(["dear", "cheap"], minutes=60.0, again=True, workers=1)
     assert (first.name, first.state, first.done, first.planned) == ("cheap", "stopped", 6, 8)
     assert str(first).startswith("cheap: 6 of 8 replicas done, 0.")
-    assert first.comparison.again == 6 and first.comparison.agrees
+    assert first.agreement.again == 6 and first.agreement.agrees
     assert str(second) == "dear: not begun"
     assert not (results.parent / "_build" / "results" / "cheap" / "table.csv").exists()
     parts = files(results.parent / "_build" / "results" / "work")

@@ -13,7 +13,7 @@ import torch
 
 from physnn.lab.data import images
 from physnn.lab.records.provenance import RESULTS
-from physnn.lab.records.reproduce import check, sample, smallest
+from physnn.lab.records.reproduce import retrain, sample, smallest
 from physnn.lab.records.studies import Study
 
 RECORDED = sorted(path.parent.name for path in RESULTS.glob("*/provenance.json"))
@@ -39,7 +39,7 @@ def test_there_are_records():
 def test_a_small_replica_comes_out_again(name):
     study = Study(name)
     phase, replica, rows = smallest(study, study.table(), seed=0)
-    finding = check(study, phase, replica, rows, epochs=EPOCHS)
+    finding = retrain(study, phase, replica, rows, epochs=EPOCHS)
     assert finding.verdict != "differs", finding
 
 
@@ -49,7 +49,7 @@ def test_a_table_that_was_changed_is_found():
     study = Study("as-printed")
     phase, replica, rows = smallest(study, study.table(), seed=0)
     changed = rows.assign(validation_accuracy=rows.validation_accuracy + 3e-4 * (rows.epoch == 1))
-    finding = check(study, phase, replica, changed, epochs=1)
+    finding = retrain(study, phase, replica, changed, epochs=1)
     assert (finding.verdict, finding.column, finding.epoch) == ("differs", "validation_accuracy", 1), finding
 
 
@@ -62,7 +62,7 @@ def test_a_sample_comes_out_again(name, capsys):
         print(f"\n{name}, SEED={SEED}")
         findings = []
         for phase, replica, rows in sample(study, study.table(), SEED):
-            findings.append(check(study, phase, replica, rows))
+            findings.append(retrain(study, phase, replica, rows))
             print(f"  {findings[-1]}", flush=True)
     wrong = [str(finding) for finding in findings if finding.verdict == "differs"]
     assert not wrong, f"make test-results SEED={SEED}\n" + "\n".join(wrong)
