@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sphinx_external_toc.parsing import parse_toc_yaml
+
 HERE = Path(__file__).resolve().parents[2]
 
 
@@ -16,9 +18,16 @@ class Project:
     out: Path
 
     @property
+    def pages(self) -> list[str]:
+        """The pages of ``_toc.yml`` in their order, named from ``root`` and without an ending."""
+        return list(parse_toc_yaml(self.root / "_toc.yml"))
+
+    @property
     def sources(self) -> list[Path]:
-        """The notebooks' MyST sources, in the order of their names."""
-        return sorted((self.root / "notebooks").glob("*.md"))
+        """The notebooks' MyST sources in the order of the book, and last those that the book does not list."""
+        place = {page: number for number, page in enumerate(self.pages)}
+        sources = (self.root / "notebooks").glob("*.md")
+        return sorted(sources, key=lambda source: (place.get(f"notebooks/{source.stem}", len(place)), source.stem))
 
     @property
     def executed(self) -> Path:

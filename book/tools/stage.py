@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 import nbformat
-from sphinx_external_toc.parsing import parse_toc_yaml
 
 from book.tools import claims
 from book.tools.project import BookError, Project
@@ -22,7 +21,7 @@ def pages(project: Project) -> list[str]:
     Raises:
         BookError: a notebook is missing from the table of contents, or a page has no source.
     """
-    listed = list(parse_toc_yaml(project.root / "_toc.yml"))
+    listed = project.pages
     for source in project.sources:
         if f"notebooks/{source.stem}" not in listed:
             raise BookError(f"notebooks/{source.name} is not in _toc.yml: add `- file: notebooks/{source.stem}`")

@@ -76,7 +76,8 @@ def built(tmp_path_factory) -> Project:
     for name in ("first", "second"):
         (root / "notebooks" / f"{name}.md").write_text(NOTEBOOK.format(name=name))
     (root / "physnn" / "__init__.py").write_text("")
-    shutil.copy(ROOT / "physnn" / "lab" / "glue.py", root / "notebooks" / "naming.py")  # alone, without torch
+    naming = ROOT / "physnn" / "lab" / "chapter" / "naming.py"
+    shutil.copy(naming, root / "notebooks" / "naming.py")  # alone, without torch
     (root / "requirements.lock").write_text("")
     (root / "_config.yml").write_text(CONFIG)
     (root / "_toc.yml").write_text(TOC)

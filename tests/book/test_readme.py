@@ -60,10 +60,15 @@ def test_the_posterior_is_sampled_as_the_readme_says(capsys):
     assert f"exactly {variance:.3f}" in capsys.readouterr().out
 
 
-def test_the_package_page_has_the_same_example():
-    page = (ROOT / "book/api.md").read_text(encoding="utf-8")
-    (body,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    assert body in blocks("python")
+def test_the_package_page_has_the_same_posterior_and_its_python_runs(capsys):
+    page = (ROOT / "book/package.md").read_text(encoding="utf-8")
+    bodies = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert [body for body in bodies if "Thermometer" in body] == [
+        body for body in blocks("python") if "Thermometer" in body
+    ]
+    for number, body in enumerate(bodies, start=1):
+        exec(compile(body, f"book/package.md, Python block {number}", "exec"), {})
+    assert capsys.readouterr().out.endswith("temperature 0.000\n"), "the schedule ends cold"
 
 
 @pytest.mark.parametrize("command", commands())
