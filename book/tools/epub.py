@@ -7,6 +7,7 @@ anything that lies elsewhere.
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import shutil
@@ -24,6 +25,8 @@ from book.tools.build import alone
 from book.tools.project import HERE, BookError, Project
 
 ITEM = re.compile(r'<item id="([^"]+)" href="([^"]+)" (media-type="[^"]+") />')
+ENTRY = re.compile(r'<li>\s*<a href="([^"]+)">(.*?)</a>\s*</li>', re.DOTALL)  # of the table of contents
+NUMBER = re.compile(r'<h1><span class="section-number">(.*?)</span>')
 COVER = "_static/cover.png"
 LEFT_OUT = re.compile(r"_static/(?!cover\.png|epub\.css|pygments\.css)|.*\.js")  # what serves the site
 FOLD = r"<summary[^>]*>\s*<p[^>]*>Show code cell (\w+)</p>.*?</summary>"
@@ -66,7 +69,9 @@ def epub(project: Project, target: Path) -> None:
         raise BookError(f"{result.stdout.rstrip()}\n\nSphinx complained")
     with zipfile.ZipFile(work / "made" / "book.epub") as made:
         contents = {name: made.read(name) for name in made.namelist()}
-    bundle.write(target, finished(contents, staging.pages(project)), first="mimetype")
+    contents = finished(contents, staging.pages(project))
+    contents["nav.xhtml"] = in_parts(contents, project.parts)
+    bundle.write(target, contents, first="mimetype")
     shutil.rmtree(work)
     shutil.rmtree(stage)
 
@@ -100,6 +105,26 @@ def finished(contents: dict[str, bytes], pages: list[str]) -> dict[str, bytes]:
     spine = "".join(f'\n    <itemref idref="{identifiers[f"{page}.xhtml"]}" />' for page in pages)
     package = re.sub(r"(<spine[^>]*>).*?(\s*</spine>)", rf"\1{spine}\2", package, flags=re.DOTALL)
     return contents | {"content.opf": ITEM.sub(item, package).encode()}
+
+
+def in_parts(contents: dict[str, bytes], parts: list[tuple[str, list[str]]]) -> bytes:
+    """Return the table of contents with its chapters numbered and below the captions of their parts."""
+    text = contents["nav.xhtml"].decode()
+    entries = dict(ENTRY.findall(text))
+
+    def entry(page: str) -> str:
+        place = f"{page}.xhtml"
+        number = NUMBER.search(contents[place].decode())
+        return f'<li><a href="{place}">{number[1] if number else ""}{entries.pop(place)}</a></li>'
+
+    listed = []
+    for caption, pages in parts:
+        rows = "\n".join(map(entry, pages))
+        listed.append(f"<li><span>{html.escape(caption)}</span>\n<ol>\n{rows}\n</ol></li>" if caption else rows)
+    first = [f'<li><a href="{place}">{title}</a></li>' for place, title in entries.items()]
+    return re.sub(
+        r"<ol>.*</ol>", lambda _: "\n".join(["<ol>", *first, *listed, "</ol>"]), text, flags=re.DOTALL
+    ).encode()
 
 
 def _page(text: str) -> str:

@@ -23,6 +23,12 @@ class Project:
         return list(parse_toc_yaml(self.root / "_toc.yml"))
 
     @property
+    def parts(self) -> list[tuple[str, list[str]]]:
+        """The parts of ``_toc.yml``, each with its caption, which may be empty, and its pages."""
+        contents = parse_toc_yaml(self.root / "_toc.yml")
+        return [(part.caption or "", [str(page) for page in part.files()]) for part in contents.root.subtrees]
+
+    @property
     def sources(self) -> list[Path]:
         """The notebooks' MyST sources in the order of the book, and last those that the book does not list."""
         place = {page: number for number, page in enumerate(self.pages)}

@@ -12,14 +12,14 @@ from xml.etree import ElementTree
 
 import nbformat
 import pytest
-from sphinx_external_toc.parsing import parse_toc_yaml
 
 from book.tools import epub, stills
-from book.tools.project import BookError
+from book.tools.project import BookError, Project
 from tests.reading import CHROMIUM, OVERHANG
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = list(parse_toc_yaml(ROOT / "_toc.yml"))
+PROJECT = Project(ROOT, ROOT / "_build")
+PAGES = PROJECT.pages
 MIMETYPE = "application/epub+zip"
 X, OPF = "{http://www.w3.org/1999/xhtml}", "{http://www.idpf.org/2007/opf}"
 MATH = "{http://www.w3.org/1998/Math/MathML}math"
@@ -80,6 +80,23 @@ def test_every_page_of_the_book_is_read_in_its_order(pages, package):
     assert {f"{page}.xhtml" for page in PAGES} <= {
         urldefrag(link.get("href"))[0] for link in pages["nav.xhtml"].iter(f"{X}a")
     }
+
+
+def test_the_contents_have_the_parts_and_numbers_of_the_book(pages):
+    (top,) = pages["nav.xhtml"].iter(f"{X}nav")
+    shown = [
+        (item.find(f"{X}span").text, item.find(f"{X}ol"))
+        for item in top.find(f"{X}ol")
+        if item.find(f"{X}span") is not None
+    ]
+    parts = [(caption, names) for caption, names in PROJECT.parts if caption]
+    assert [caption for caption, _ in shown] == [caption for caption, _ in parts]
+    for (_, rows), (_, names) in zip(shown, parts, strict=True):
+        assert [link.get("href") for link in rows.iter(f"{X}a")] == [f"{name}.xhtml" for name in names]
+        for link in rows.iter(f"{X}a"):
+            assert link.text == "".join(pages[link.get("href")].find(f".//{X}h1").itertext())
+    numbers = [int(found[1]) for link in top.iter(f"{X}a") if (found := re.match(r"(\d+)\. ", link.text))]
+    assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) > 10
 
 
 def test_no_page_needs_a_script_or_another_place(pages):

@@ -12,11 +12,12 @@ from PIL import Image
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 from book.figures import card
+from tests.reading import CHROMIUM
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = list(parse_toc_yaml(ROOT / "_toc.yml"))
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
-ADDRESS = CONFIG["html"]["baseurl"]
+ADDRESS, MOVED = CONFIG["html"]["baseurl"], CONFIG["sphinx"]["config"]["moved"]
 
 
 def test_the_address_is_that_of_the_repositorys_pages():
@@ -53,6 +54,28 @@ def test_every_page_has_a_card(book, name):
     assert len(about) <= 202 and not re.search(r"\\|\$|\{", about)
     if name != "book/references":  # a list, without a paragraph
         assert len(about.split()) >= 8
+
+
+@pytest.mark.parametrize("old", MOVED)
+def test_an_old_address_names_the_page_that_is_there_now(book, old):
+    page = (book / f"{old}.html").read_text(encoding="utf-8")
+    (place,) = set(re.findall(r'(?:href=|url=|replace\()"?([\w./-]+\.html)"', page))
+    assert (book / old).parent.joinpath(place).resolve() == (book / f"{MOVED[old]}.html").resolve()
+    title = re.search(r"<title>(.*?)</title>", page)[1]
+    assert title in re.search(r"<title>(.*?)</title>", (book / f"{MOVED[old]}.html").read_text(encoding="utf-8"))[1]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH (Debian: apt-get install chromium)")
+@pytest.mark.parametrize("script", [True, False])
+def test_an_old_address_leads_to_the_page_and_with_a_script_to_the_place_in_it(browser, address, script):
+    old, new = next(iter(MOVED.items()))
+    context = browser.new_context(java_script_enabled=script)
+    page = context.new_page()
+    page.goto(f"{address}{old}.html#what-this-shows")
+    page.wait_for_url(
+        f"{address}{new}.html#what-this-shows" if script else re.compile(re.escape(f"{address}{new}.html"))
+    )
+    context.close()
 
 
 @pytest.mark.parametrize("picture", card.SIZES, ids=lambda path: path.name)

@@ -56,7 +56,7 @@ class Dataset:
 
     @property
     def pixels(self) -> int:
-        """Number of pixels of an image: 784 or 64."""
+        """The number of pixels of an image, 784 or 64."""
         return self.train.images[0].numel()
 
     def as_input(self, images: Tensor) -> Tensor:
