@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from physnn.lab.chapter.contract import parameters
     from physnn.lab.chapter.naming import glue, glued
-    from physnn.lab.records.provenance import elapsed, provenance
+    from physnn.lab.records.closing import numbers, provenance
     from physnn.lab.sweeping.drive import sweep
     from physnn.lab.sweeping.notebook import SweepError
 
-__all__ = ["SweepError", "elapsed", "glue", "glued", "parameters", "provenance", "sweep"]
+__all__ = ["SweepError", "glue", "glued", "numbers", "parameters", "provenance", "sweep"]
 
 _HOME = {
     "SweepError": "sweeping.notebook",
-    "elapsed": "records.provenance",
     "glue": "chapter.naming",
     "glued": "chapter.naming",
+    "numbers": "records.closing",
     "parameters": "chapter.contract",
-    "provenance": "records.provenance",
+    "provenance": "records.closing",
     "sweep": "sweeping.drive",
 }
 

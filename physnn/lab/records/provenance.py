@@ -5,8 +5,6 @@ import hashlib
 import platform
 import re
 import subprocess
-import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
 PACKAGE = Path(physnn.__file__).parent
 # An installed package carries the recorded results inside; a checkout has them at its top.
 RESULTS = next(path for path in (PACKAGE / "results", PACKAGE.parent / "results") if path.is_dir())
-_START = time.perf_counter()
 
 
 def source_digest() -> str:
@@ -64,30 +61,6 @@ def environment(device: "torch.device | str" = "cpu") -> dict[str, str]:
         "device": name,
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
     }
-
-
-def elapsed() -> float:
-    """Return the seconds since this module was imported, near enough the start of the notebook."""
-    return time.perf_counter() - _START
-
-
-def provenance(parameters: Mapping[str, object], data: str) -> None:
-    """Show the provenance line that closes a chapter.
-
-    Args:
-        parameters: the values the chapter ran with.
-        data: what the data were, from ``Dataset.describe``.
-    """
-    made = environment()
-    show_line(
-        "This page",
-        f"physnn {made['physnn']}" + (f", commit {made['commit']}" if made["commit"] else ""),
-        f"source {made['source'][:12]}",
-        ", ".join(f"{name} = {value}" for name, value in parameters.items()),
-        data,
-        f"torch {made['torch']}, Python {made['python']}, {made['device']}",
-        f"{made['date']}, {elapsed():.0f} s",
-    )
 
 
 def show_line(what: str, *parts: str) -> None:

@@ -53,6 +53,22 @@ def summary(table: pd.DataFrame, value: str, by: str | list[str] = "arm", method
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(by)
 
 
+def intervals(table: pd.DataFrame) -> list[Interval]:
+    """Return the interval of each row of a table with ``mean``, ``low``, ``high`` and ``n``, as :func:`summary` has."""
+    rows = table[list(Interval._fields)].itertuples(index=False)
+    return [Interval(mean, low, high, int(n)) for mean, low, high, n in rows]
+
+
+def written(table: pd.DataFrame, spec: str = ".2f", scale: float = 1.0) -> pd.Series:
+    """Return ``mean [low, high]`` of each row of such a table, under its index (:meth:`Interval.format`)."""
+    return pd.Series([each.format(spec, scale) for each in intervals(table)], table.index, dtype=object)
+
+
+def written_p(p: float) -> str:
+    """Write a p-value with three decimals; below 0.001 it says no more than that."""
+    return "<\N{NO-BREAK SPACE}0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def paired_difference(first: pd.Series, second: pd.Series, method: str = "student") -> Interval:
     """Return the mean of ``first - second`` over their common index (the seeds), with its 95 % interval.
 

@@ -207,3 +207,17 @@ TABLE = pd.DataFrame({"arm": ["a", "b"], "seed": [0, 0], "value": [1.0, 2.0]})
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_intervals_are_written_row_by_row():
+    table = pd.DataFrame({"arm": ["b", "b", "a", "a"], "y": [1.0, 3.0, -2.0, -2.0]})
+    summary = stats.summary(table, "y")
+    assert stats.intervals(summary) == [stats.mean_interval([1, 3]), stats.Interval(-2.0, -2.0, -2.0, 2)]
+    assert all(isinstance(each.n, int) for each in stats.intervals(summary))
+    written = stats.written(summary, ".1f", 10)
+    assert list(written.index) == ["b", "a"] and written["a"] == "−20.0 [−20.0,\xa0−20.0]"
+    assert stats.written(stats.comparisons(table.assign(seed=[0, 1, 0, 1]), [("a", "b")], "y")).iloc[0][:5] == "−4.00"
+
+
+def test_a_small_p_is_not_written_as_zero():
+    assert [stats.written_p(p) for p in (0.0004, 0.001, 0.25)] == ["<\xa00.001", "0.001", "0.250"]

@@ -10,9 +10,10 @@ import matplotlib.pyplot as plt
 
 from physnn.lab.figures.plots.cells import budgets, importances, outcomes
 from physnn.lab.figures.plots.curves import learning_curves, response, survival
-from physnn.lab.figures.plots.grids import DIVERGING, SEQUENTIAL, images
+from physnn.lab.figures.plots.frame import label_ends
+from physnn.lab.figures.plots.grids import DIVERGING, SEQUENTIAL, images, ranges
 from physnn.lab.figures.plots.paths import paths, percent_ticks
-from physnn.lab.figures.plots.rows import differences, grouped, intervals
+from physnn.lab.figures.plots.rows import differences, grouped, intervals, symlog_points
 from physnn.lab.figures.style import COLORS, FONT_SIZE, WIDTH, style
 
 __all__ = [
@@ -27,12 +28,15 @@ __all__ = [
     "images",
     "importances",
     "intervals",
+    "label_ends",
     "learning_curves",
     "outcomes",
     "paths",
     "percent_ticks",
     "plt",
+    "ranges",
     "response",
     "style",
     "survival",
+    "symlog_points",
 ]

@@ -144,6 +144,25 @@ def grouped(
     return fig, ax
 
 
+def symlog_points(ax: Axes, low: float, high: float, steps: Sequence[int] = (1, 10, 100)) -> None:
+    """Make the axis of differences linear up to ±1 and logarithmic beyond, so that small and large can both be read.
+
+    Args:
+        low, high: The ends of the axis, around 0.
+        steps: The sizes that are marked, on both sides of 0, as far as the axis reaches.
+
+    Raises:
+        ValueError: 0 is not between the ends.
+    """
+    if not low < 0 < high:
+        raise ValueError(f"the axis must reach to both sides of 0, got {low} to {high}")
+    ax.set_xscale("symlog", linthresh=1)
+    ax.set_xlim(low, high)
+    ticks = [x for x in (*(-step for step in reversed(steps)), 0, *steps) if low <= x <= high]
+    ax.set_xticks(ticks, [f"{x}".replace("-", "−") for x in ticks])
+    ax.set_xticks([], minor=True)
+
+
 def _interval(ax: Axes, row: int, mean: float, low: float, high: float, color: str) -> None:
     ax.plot([low, high], [row, row], color=color, linewidth=3, solid_capstyle="round")
     ax.plot(mean, row, "o", color=color, markersize=8.5, markeredgecolor=COLORS["paper"], markeredgewidth=1.5)

@@ -1,0 +1,55 @@
+"""How a chapter ends: all its numbers by name, how long it takes, and where everything comes from."""
+
+import time
+
+import pandas as pd
+
+from physnn.lab.chapter.contract import Parameters
+from physnn.lab.chapter.naming import glue, glued
+from physnn.lab.records.provenance import environment, show_line
+from physnn.lab.records.studies import Study
+
+_START = time.perf_counter()
+
+
+def elapsed() -> float:
+    """Return the seconds since this module was imported, near enough the start of the notebook."""
+    return time.perf_counter() - _START
+
+
+def study_minutes(*studies: Study) -> float:
+    """Return the minutes that the recorded runs of the studies took together, on the machines that made them."""
+    return sum(study.provenance["seconds_of_this_run"] for study in studies) / 60
+
+
+def numbers(*studies: Study) -> pd.DataFrame:
+    """Name the time to rerun the page (``minutes``) and the studies made for it (``study-minutes``).
+
+    Returns:
+        All values glued so far, one row per name (:func:`physnn.lab.chapter.naming.glued`).
+    """
+    glue("minutes", f"{max(elapsed() / 60, 0.1):.1f}")
+    if studies:
+        glue("study-minutes", f"{study_minutes(*studies):.0f}")
+    return glued()
+
+
+def provenance(parameters: Parameters, data: str, *studies: Study) -> None:
+    """Show where the page's numbers come from: a line for the page, and one for each study that it reads.
+
+    Args:
+        parameters: the values the chapter ran with.
+        data: what the data were, from ``Dataset.describe``.
+    """
+    made = environment()
+    show_line(
+        "This page",
+        f"physnn {made['physnn']}" + (f", commit {made['commit']}" if made["commit"] else ""),
+        f"source {made['source'][:12]}",
+        ", ".join(f"{name} = {value}" for name, value in parameters.as_dict().items()),
+        data,
+        f"torch {made['torch']}, Python {made['python']}, {made['device']}",
+        f"{made['date']}, {elapsed():.0f} s",
+    )
+    for study in studies:
+        study.show_provenance()

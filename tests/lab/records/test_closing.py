@@ -1,0 +1,50 @@
+"""How a chapter ends: its values by name, the minutes, and the lines of provenance."""
+
+from types import SimpleNamespace
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+
+import physnn
+from physnn.lab import glue, numbers, provenance
+from physnn.lab.chapter.contract import Parameters
+from physnn.lab.records import closing
+from physnn.lab.records.provenance import environment
+from physnn.lab.records.studies import Study
+
+
+@pytest.fixture(autouse=True)
+def shell():
+    """An IPython, as in a notebook, for the time of a test."""
+    yield InteractiveShell.instance()
+    InteractiveShell.clear_instance()
+
+
+def test_numbers_glues_the_minutes_and_returns_all(monkeypatch):
+    monkeypatch.setattr(closing, "elapsed", lambda: 200.0)
+    study, other = (SimpleNamespace(provenance={"seconds_of_this_run": seconds}) for seconds in (600, 90))
+    with capture_output():
+        glue("accuracy", 0.5)
+        table = numbers(study, other)
+    values = table.value
+    assert (values["accuracy"], values["minutes"], values["study-minutes"]) == (0.5, "3.3", "12")
+
+
+def test_a_page_takes_at_least_a_tenth_of_a_minute(monkeypatch):
+    monkeypatch.setattr(closing, "elapsed", lambda: 0.5)
+    with capture_output() as captured:
+        assert numbers().value["minutes"] == "0.1"
+    assert [output.metadata["scrapbook"]["name"] for output in captured.outputs] == ["minutes"]
+
+
+def test_the_lines_name_everything():
+    with capture_output() as captured:
+        provenance(Parameters({"epochs": 3, "data": "digits"}), "the digits", Study("headline"), Study("long"))
+    page, *studies = (output.data["text/markdown"] for output in captured.outputs)
+    made = environment()
+    wanted = [f"physnn {physnn.__version__}", made["source"][:12], "epochs = 3, data = digits", "the digits"]
+    wanted += [f"torch {made['torch']}", made["device"], made["date"], " s", made["commit"]]
+    assert all(part in page for part in wanted), page
+    for line, name in zip(studies, ("headline", "long"), strict=True):
+        assert f"Recorded study `{name}`" in line and Study(name).digest[:12] in line
