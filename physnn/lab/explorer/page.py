@@ -60,7 +60,7 @@ def explorer(
     if measure not in grids[study].columns:
         raise ValueError(f"{study} knows no {measure!r}; its measures are {', '.join(grids[study].columns)}")
     chapters = chapters or {}
-    order = sorted(grids, key=lambda name: (chapters.get(name, "~"), name))
+    order = [name for name in chapters if name in grids] + sorted(set(grids) - set(chapters))
     most = max(len(grid.plan["seeds"]) for grid in grids.values())
     shown = {
         "measure": measure,
