@@ -18,6 +18,7 @@ from pathlib import Path
 
 from book.tools import claims
 from book.tools.project import HERE, BookError
+from physnn.lab.records.finals import final_rows
 from physnn.lab.records.studies import Study
 from physnn.lab.records.verdicts import effect
 from physnn.lab.statistics.stats import Interval, mean_interval
@@ -100,14 +101,12 @@ def _extract(repository: Path, revision: str, root: Path) -> None:
 
 
 def _study(study: Study) -> dict[tuple[str, str], Interval]:
-    table = study.table()
     if "final" not in study.design:
         shares = {arm: effect({"study": study.name, "arm": arm, "measure": "diverged"}, study.folder.parent)
                   for arm in study.arms}  # fmt: skip
         return {(arm, "diverged, %"): share.interval for arm, share in shares.items()}
-    ended = table[(table.phase == "final") & (table.epoch == study.design["final"]["epochs"])]
     found = {}
-    for arm, rows in ended.groupby("arm", sort=False):
+    for arm, rows in final_rows(study).groupby("arm", sort=False):
         for metric in rows.columns[rows.columns.str.startswith(METRICS)]:
             values = rows[metric].dropna()
             if len(values) > 1:

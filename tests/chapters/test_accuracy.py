@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from physnn.lab.models.recipe import Recipe
+from physnn.lab.records.finals import final_history, final_rows
 from physnn.lab.records.studies import Study
 from physnn.lab.statistics import stats, survival
 from physnn.lab.statistics.survival import epochs_to_threshold
@@ -17,15 +18,13 @@ PLAIN = ["plain, 1.0 million", "plain, 1.2 million"]
 @pytest.fixture(scope="module")
 def headline():
     study = Study("headline")
-    table = study.table()
-    return study, table[table.phase == "final"]
+    return study, final_history(study)
 
 
 @pytest.fixture(scope="module")
 def long():
     study = Study("long")
-    table = study.table()
-    return study, table[table.phase == "final"]
+    return study, final_history(study)
 
 
 def test_eq_accuracy_time():
@@ -89,9 +88,8 @@ def test_the_levels_are_as_the_chapter_says(headline):
     assert 88 < means["proposal, as printed"] < 88.5 < means["proposal, at its best"]
     assert means[[arm for arm in means.index if arm.startswith("proposal")]].max() < means[PLAIN].min() < 98
     assert means.idxmax() == "convolutional" and means["linear"] > means["proposal, as printed"]
-    former = Study("as-printed").table()
-    former = former[(former.phase == "final") & (former.epoch == 10) & (former.arm == "three-layer proposal")]
-    assert 88.5 < 100 * former.test_accuracy.mean() < 89.5
+    former = final_rows(Study("as-printed"))
+    assert set(former.epoch) == {10} and 88.5 < former[former.arm == "three-layer proposal"].percent.mean() < 89.5
 
 
 def test_one_seed_at_its_best_does_not_come_to_95_and_some_plain_ones_need_two_epochs(headline):

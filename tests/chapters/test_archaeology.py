@@ -10,6 +10,7 @@ from torch import nn
 
 from physnn import ExperimentalLayer
 from physnn.lab.models.network import network, parameter_count
+from physnn.lab.records.finals import final_rows
 from physnn.lab.records.studies import Study
 
 
@@ -81,12 +82,11 @@ def test_the_proposal_gives_89_in_its_first_epochs_with_noise_and_without(early)
 
 
 def test_one_layer_and_heat_are_as_the_chapter_says():
-    table = Study("as-printed").table()
-    final = 100 * table[(table.phase == "final") & (table.epoch == 10)].groupby("arm").test_accuracy.mean()
+    rows = final_rows(Study("as-printed"))
+    assert set(rows.epoch) == {10}
+    final = rows.groupby("arm").percent.mean()
     assert abs(final["one-layer proposal at T=0"] - 89) <= 1 and abs(final["three-layer proposal"] - 89) <= 1
-    table = Study("optimizer-terms").table()
-    last = Study("optimizer-terms").design["final"]["epochs"]
-    hot = 100 * table[(table.phase == "final") & (table.epoch == last)].groupby("arm").test_accuracy.mean()
+    hot = final_rows(Study("optimizer-terms")).groupby("arm").percent.mean()
     assert hot["cross-entropy: T = 10/N"] > 86 > 84 > hot["cross-entropy: T = 100/N"]  # 85 is hotter than 10/N
 
 
@@ -95,8 +95,6 @@ def test_tuned_networks_of_the_stated_size_give_neither_figure():
         ("headline", ("at its best", "corrected", "plain")),
         ("as-printed", ("three-layer plain", "three-layer proposal at")),
     ):
-        study, table = Study(name), Study(name).table()
-        rows = table[(table.phase == "final") & (table.epoch == study.design["final"]["epochs"])]
-        means = 100 * rows.groupby("arm").test_accuracy.mean()
+        means = final_rows(Study(name)).groupby("arm").percent.mean()
         chosen = [arm for arm in means.index if any(kind in arm for kind in kinds)]
         assert len(chosen) == (4 if name == "headline" else 3) and means[chosen].min() > 90

@@ -14,6 +14,7 @@ from physnn.lab.metrics.chance import moran_moments
 from physnn.lab.metrics.fields import dirichlet, geary, moran
 from physnn.lab.metrics.robustness import by_family, corruption_errors
 from physnn.lab.records import verdicts
+from physnn.lab.records.finals import final_rows
 from physnn.lab.records.studies import Study
 from physnn.lab.statistics import stats
 from physnn.lab.statistics.matching import matched
@@ -107,10 +108,8 @@ def test_a_chain_of_ten_says_little():
 
 @pytest.fixture(scope="module")
 def final():
-    study = Study("coherence")
-    table = study.table()
-    table = table[(table.phase == "final") & (table.epoch == study.design["final"]["epochs"])]
-    table = table.assign(E=100 * corruption_errors(table).mean(axis=1), percent=100 * table.test_accuracy)
+    table = final_rows(Study("coherence"))
+    table = table.assign(E=100 * corruption_errors(table).mean(axis=1))
     return pd.concat([table, 100 * by_family(corruption_errors(table))], axis=1)
 
 
@@ -214,8 +213,7 @@ def test_gray_is_what_clipped_noise_adds_on_black():
 
 def test_at_the_posts_sizes_no_form_of_the_proposal_is_as_coherent_as_a_plain_network():
     study = Study("headline")
-    table = study.table()
-    table = table[(table.phase == "final") & (table.epoch == study.design["final"]["epochs"])]
+    table = final_rows(study)
     forms = [name for name in study.arms if name.startswith("proposal")]
     plain = [name for name in study.arms if name.startswith("plain")]
     assert (len(forms), len(plain)) == (3, 2)

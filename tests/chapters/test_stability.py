@@ -10,6 +10,7 @@ from book.tools import claims
 from physnn.lab.data.corruptions import FAMILIES, SEVERITIES
 from physnn.lab.metrics.robustness import by_family, corruption_errors, error_ratios
 from physnn.lab.records import verdicts
+from physnn.lab.records.finals import final_history, final_rows
 from physnn.lab.records.studies import Study
 from physnn.lab.statistics import stats
 from physnn.lab.statistics.matching import first_passage, matched
@@ -65,23 +66,23 @@ PLAIN = "cross-entropy"
 
 @pytest.fixture(scope="module")
 def runs():
-    table = Study("stability").table()
-    return table[(table.phase == "final") & (table.epoch > 0)]
+    table = final_history(Study("stability"))
+    return table[table.epoch > 0]
 
 
 @pytest.fixture(scope="module")
-def final(runs):
-    table = runs[runs.epoch == Study("stability").design["final"]["epochs"]].copy()
+def final():
+    table = final_rows(Study("stability"))
     errors = 100 * corruption_errors(table)
-    table["E"], table["percent"] = errors.mean(axis=1), 100 * table.test_accuracy
+    table["E"] = errors.mean(axis=1)
     table["added"] = table.E - (100 - table.percent)
     return pd.concat([table, by_family(errors)], axis=1)
 
 
 @pytest.fixture(scope="module")
 def way():
-    table = Study("stopping").table()
-    return table[(table.phase == "final") & (table.epoch > 0)]
+    table = final_history(Study("stopping"))
+    return table[table.epoch > 0]
 
 
 def gap(final, first, second, value="E"):
@@ -161,9 +162,7 @@ def test_the_one_comparison_that_the_posts_parts_do_not_lose(final):
 
 
 def test_at_the_posts_sizes_all_forms_of_the_proposal_are_above_the_plain_networks(way):
-    study = Study("headline")
-    table = study.table()
-    table = table[(table.phase == "final") & (table.epoch == study.design["final"]["epochs"])]
+    table = final_rows(Study("headline"))
     table = table.assign(E=100 * corruption_errors(table).mean(axis=1))
     forms = ["proposal, as printed", "proposal, at its best", "proposal, corrected"]
     for form in forms:
