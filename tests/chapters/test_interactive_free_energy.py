@@ -21,17 +21,13 @@ def page(tmp_path_factory):
 
     cells = [cell.source for cell in pairs.notebook(SOURCE).cells if cell.cell_type == "code"]
     first = next(i for i, cell in enumerate(cells) if 'name="true energy"' in cell)
+    last = next(i for i, cell in enumerate(cells) if "interactive(\n" in cell)
     shown = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "display", lambda output, **_: shown.append(output))
         names = {}
-        exec(
-            "import numpy as np\nfrom bokeh.layouts import column\nfrom bokeh.plotting import figure\n"
-            "from bokeh.models import ColumnDataSource, CustomJS, Slider\nfrom physnn.lab import plots\n"
-            "from physnn.lab.figures.interactive import interactive\ncolors = plots.COLORS\n",
-            names,
-        )
-        for cell in cells[first : first + 3]:
+        exec("import numpy as np\nfrom physnn.lab.figures import plots\ncolors = plots.COLORS\n", names)
+        for cell in cells[first : last + 1]:
             exec(cell, names)
     text = shown[0]["text/html"] if isinstance(shown[0], dict) else shown[0].data
     folder = tmp_path_factory.mktemp("push")

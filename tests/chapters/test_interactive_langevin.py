@@ -12,12 +12,12 @@ from book.tools import pairs
 from physnn.lab.figures import film as films
 from physnn.lab.figures import interactive as interactives
 from physnn.lab.figures import plots
-from physnn.lab.figures.plots.frame import label_ends
 from physnn.lab.physics import kramers
 from tests.reading import CHROMIUM, Complaints, opened, served
 
 ROOT = Path(__file__).resolve().parents[2]
-MARKS = ("def double_well", "from bokeh.layouts", "SIMULATE =", "heat_slider =")  # the cells that make the figure
+MARKS = ("def double_well", "from bokeh.layouts", "NOISE =", "ADVANCE =", "SHOW =", "RUN =")
+MARKS += ("heat_slider =", "wells = figure(", "layout = column(")  # the cells that make the figure
 VALUE = "name => Bokeh.documents[0].get_model_by_name(name)"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH (Debian: apt-get install chromium)")
@@ -39,7 +39,6 @@ def folder(tmp_path_factory) -> Path:
         patch.setattr(interactives, "display", lambda output: shown.append(output.data))
         patch.setattr(films, "display", lambda output: shown.append(output.data))
         names = {"math": math, "np": np, "kramers": kramers, "plots": plots, "seed": 0, "glue": lambda *_: None}
-        names["label_ends"] = label_ends
         notebook = pairs.notebook(ROOT / "notebooks" / "langevin.md")
         for mark in MARKS:
             (cell,) = [cell for cell in notebook.cells if cell.cell_type == "code" and mark in cell.source]

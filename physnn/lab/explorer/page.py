@@ -47,7 +47,8 @@ def explorer(
 ) -> None:
     """Display the studies, ``study`` and ``measure`` first; ``chapters`` has the address of the page about each.
 
-    Without a measure, the one that its task calls the result is first.
+    Without a measure, the one that its task calls the result is first. The studies stand in the order of ``chapters``,
+    and after them those that no chapter is about.
 
     The output loads nothing. What is picked stands in the page's address, which can therefore be sent to somebody.
 

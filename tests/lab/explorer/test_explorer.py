@@ -215,6 +215,11 @@ def test_what_has_not_run_is_left_out_and_what_diverged_is_said(small):
     assert (best.lr, best.beta_init, best.best) == ("1", "0.1", "50.00")
 
 
+def test_the_studies_stand_in_the_order_of_the_chapters_about_them(small):
+    html = output(recorded(small), "tuned", "test_accuracy", {"elsewhere": "a.html", "tuned": "b.html"})
+    assert re.findall(r"<option[^>]*>([^<]*)", html)[:2] == ["tuned", "a&lt;b"] and 'href="b.html"' in html
+
+
 def test_an_unknown_study_or_measure_is_refused(small):
     with pytest.raises(ValueError, match=r"nothing is recorded as 'unrun'.*a<b, tuned"):
         explorer(read_grids(small), "unrun")
