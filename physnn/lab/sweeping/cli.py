@@ -4,15 +4,11 @@ import argparse
 import importlib.util
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import physnn
-
-if TYPE_CHECKING:
-    from distributed import Client
+from physnn.lab.running.where import ClusterError, add_options, connection, elsewhere
 
 NEEDED = ("distributed", "ipykernel", "matplotlib", "nbformat", "pandas", "papermill", "tqdm", "yaml")
 INSTALL = 'pip install "physnn[sweep] @ git+https://github.com/physnn/physnn"'
@@ -72,13 +68,7 @@ def _arguments(command: argparse.ArgumentParser) -> None:
     run("--timeout", type=float, metavar="SECONDS", help="end a run that takes longer")
     run("--retries", type=int, default=0, metavar="N", help="run a failed point again up to N times (default: 0)")
     run("--threads", type=int, default=1, metavar="N", help="OpenMP and MKL threads of each run (default: 1)")
-    where = command.add_argument_group("where (default: processes of this machine)")
-    one = where.add_mutually_exclusive_group().add_argument
-    one("--workers", type=int, metavar="N", help="how many processes of this machine (default: one per core)")
-    one("--scheduler", metavar="ADDRESS", help="a Dask scheduler, such as tcp://HOST:8786")
-    one("--scheduler-file", type=Path, metavar="FILE", help="the file that a Dask scheduler wrote its address to")
-    for name, meaning in (("ca-file", "authority's certificate"), ("cert", "certificate"), ("key", "key")):
-        where.add_argument(f"--tls-{name}", type=Path, metavar="PEM", help=f"the {meaning}, for a scheduler with TLS")
+    add_options(command)
 
 
 def _sweep(options: argparse.Namespace) -> int:
@@ -98,11 +88,10 @@ def _sweep(options: argparse.Namespace) -> int:
             threads=options.threads,
         )
         if options.dry_run:
-            print(outlook(plan, options.workers, remote=bool(options.scheduler or options.scheduler_file)))
+            print(outlook(plan, options.workers, remote=elsewhere(options)))
             return 0
-        connect = _connection(options)
-        rows = drive(plan, connect)
-    except SweepError as error:
+        rows = drive(plan, connection(options))
+    except (ClusterError, SweepError) as error:
         print(f"physnn sweep: {error}", file=sys.stderr)
         return 2
     except ConnectionError as error:
@@ -146,27 +135,6 @@ def _file(path: Path) -> dict[str, object]:
     if not isinstance(grid, dict) or not all(isinstance(values, (str, list)) for values in grid.values()):
         raise SweepError(f"{path}: expected a mapping of parameter names to values, such as  seed: [0, 1, 2]")
     return grid
-
-
-def _connection(options: argparse.Namespace) -> "Callable[[], AbstractContextManager[Client]]":
-    """Return what opens the client; it is called only if something has to run."""
-    from physnn.lab.sweeping.notebook import SweepError
-
-    tls = {"tls_ca_file": options.tls_ca_file, "tls_cert": options.tls_cert, "tls_key": options.tls_key}
-    distant = options.scheduler or options.scheduler_file
-    if any(tls.values()) and not distant:
-        raise SweepError("--tls-... is for a --scheduler or --scheduler-file; processes of this machine need none")
-    if options.workers is not None and options.workers < 1:
-        raise SweepError(f"--workers must be at least 1, got {options.workers}")
-
-    def connect() -> "AbstractContextManager[Client]":
-        from physnn.lab.sweeping.cluster import local, remote
-
-        client: AbstractContextManager[Client]
-        client = remote(options.scheduler, options.scheduler_file, **tls) if distant else local(options.workers)
-        return client
-
-    return connect
 
 
 def _interrupt(*_: object) -> None:

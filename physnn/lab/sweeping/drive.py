@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,12 +52,13 @@ def sweep(
 
     Raises:
         SweepError: the notebook, a parameter's name or a value is wrong; nothing has run then.
+        ClusterError: the processes of this machine cannot start.
         ConnectionError: the scheduler was lost; what was finished is kept.
     """
     plan = make_plan(notebook, grid, out, trials=trials, seed=seed, retries=retries, timeout=timeout, threads=threads)
 
     def connect() -> "AbstractContextManager[Client]":
-        from physnn.lab.sweeping.cluster import local
+        from physnn.lab.running.cluster import local
 
         return nullcontext(client) if client else local(workers)
 
@@ -127,20 +128,21 @@ def drive(plan: Plan, connect: "Callable[[], AbstractContextManager[Client]]") -
 
 
 def _run(plan: Plan, missing: Sequence[Point], rows: dict[str, dict], client: "Client") -> None:
+    from physnn.lab.running.cluster import ended, slots
     from physnn.lab.sweeping.progress import Progress
 
     waiting, running = deque((point, 1) for point in missing), {}
     with Progress(len(plan.points), len(rows)) as progress:
-        if not _slots(client):
+        if not slots(client):
             progress.say(f"waiting for a worker to join {client.scheduler.address}")
         try:
             while waiting or running:
                 # No more than can run: what Dask lets wait behind a long run, it may not move to a worker that is free.
-                slots = _slots(client)
-                while waiting and len(running) < max(1, slots):
+                room = slots(client)
+                while waiting and len(running) < max(1, room):
                     point, attempt = waiting.popleft()
                     running[_submit(plan, point, attempt, client)] = point, attempt
-                for future in _ended(list(running)):
+                for future in ended(list(running), GLANCE):
                     point, attempt = running.pop(future)
                     outcome = _outcome(future, client)
                     future.release()
@@ -150,18 +152,10 @@ def _run(plan: Plan, missing: Sequence[Point], rows: dict[str, dict], client: "C
                         waiting.append((point, attempt + 1))
                         continue
                     rows[point.name] = _keep(plan, point, attempt, outcome)
-                    progress.finished(point, rows[point.name], slots)
+                    progress.finished(point, rows[point.name], room)
         finally:
             if running:  # only after an interruption
                 client.cancel(list(running))
-
-
-def _ended(futures: Sequence["Future"]) -> list["Future"]:
-    from distributed import CancelledError, TimeoutError, wait
-
-    with suppress(TimeoutError, CancelledError):
-        wait(futures, timeout=GLANCE, return_when="FIRST_COMPLETED")
-    return [future for future in futures if future.status != "pending"]
 
 
 def _submit(plan: Plan, point: Point, attempt: int, client: "Client") -> "Future":
@@ -182,25 +176,15 @@ def _submit(plan: Plan, point: Point, attempt: int, client: "Client") -> "Future
 
 def _outcome(future: "Future", client: "Client") -> dict:
     """Return what a run left, or what can be said of one whose workers died."""
+    from physnn.lab.running.cluster import lost
+
     if future.status == "finished":
         return future.result()
     if future.status != "error":
-        raise _lost(client)
+        raise lost(client)
     said = f"{type(future.exception()).__name__}: {future.exception()}"
     outcome = {"status": "lost", "error": " ".join(said.split()), "values": {}, "seconds": 0.0, "log": said}
     return outcome | {"started": "", "host": "", "notebook": None}
-
-
-def _slots(client: "Client") -> int:
-    """Count the runs for which the cluster has room now."""
-    try:
-        return sum(client.nthreads().values())
-    except OSError as error:
-        raise _lost(client) from error
-
-
-def _lost(client: "Client") -> ConnectionError:
-    return ConnectionError(f"the Dask scheduler {client.scheduler.address} went away, or cancelled the runs")
 
 
 def _keep(plan: Plan, point: Point, attempt: int, outcome: dict) -> dict:

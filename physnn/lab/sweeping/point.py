@@ -16,6 +16,7 @@ import psutil
 from distributed import get_worker
 
 from physnn.lab.records.provenance import source_digest
+from physnn.lab.running.cluster import wanted
 
 RECORD = "application/papermill.record/text/plain"
 POLL = 0.1  # seconds
@@ -95,18 +96,11 @@ def _execute(work: Path, task: dict) -> tuple[str, str]:
             if time.monotonic() > deadline:
                 _kill(process.pid)
                 return "timeout", f"took longer than {task['timeout']:g} s"
-            if not _wanted():
+            if not wanted():
                 _kill(process.pid)
                 return STOPPED, "nobody waited for it any more"
             time.sleep(POLL)
     return ("failed", f"its process ended with status {code}") if code else ("done", "")
-
-
-def _wanted() -> bool:
-    """Tell whether Dask still wants the running task: not after its driver was interrupted or lost."""
-    worker = get_worker()
-    task = worker.state.tasks.get(worker.get_current_task())
-    return task is not None and task.state != "cancelled"
 
 
 def _kill(pid: int) -> None:

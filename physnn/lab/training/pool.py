@@ -1,61 +1,175 @@
-"""Chunks in processes of this machine."""
+"""Chunks on Dask workers, of this machine or of others."""
 
-import multiprocessing
-import os
-import signal
-import threading
+import hashlib
+import json
+import pickle
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, wait
-from multiprocessing.connection import wait as wait_for
-from typing import Any
+from contextlib import suppress
+from dataclasses import asdict
+from functools import cache
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
 
-import torch
-
+from physnn.lab.running.where import ClusterError
 from physnn.lab.training.chunk import Chunk, Job, collect
 
+if TYPE_CHECKING:
+    from distributed import Client, Future, Worker
 
-def in_processes(jobs: Sequence[Job], workers: int, tick: Callable[[int], Any]) -> Iterator[Chunk]:
-    """Train chunks in processes. Ctrl-C asks them to stop after the epoch they are in, and gives what they have."""
-    spawn = multiprocessing.get_context("spawn")  # a fork of a process that has threads may deadlock
-    stop, ticks = spawn.Event(), spawn.SimpleQueue()
-    with ProcessPoolExecutor(min(workers, len(jobs)), spawn, _begin, (stop, ticks)) as pool:
-        running = {pool.submit(_job, job) for job in jobs}
-        try:
-            while running:
-                try:
-                    done, running = wait(running, timeout=0.2, return_when="FIRST_COMPLETED")
-                    while not stop.is_set() and not ticks.empty():  # Ctrl-C may have cut one in two
-                        tick(ticks.get())
-                except KeyboardInterrupt:
-                    stop.set()
-                    running = {job for job in running if not job.cancel()}
-                    continue
-                for job in done:
-                    yield job.result()
-        finally:  # nobody may want the rest
-            stop.set()
-            pool.shutdown(cancel_futures=True)
+GLANCE = 0.2  # seconds between two looks at what has happened
+EPOCHS = "physnn-epochs"  # the topic of what workers tell while they train
+_stopped: set[str] = set()  # on a worker: tasks that shall end after the epoch they are in
 
 
-def _begin(stop: Any, ticks: Any) -> None:
-    """Set up a worker: one thread, and Ctrl-C left to the process that asked for it."""
-    global _stop, _ticks
-    _stop, _ticks = stop, ticks
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def on_workers(jobs: Sequence[Job], client: "Client", tick: Callable[[int], Any]) -> Iterator[Chunk]:
+    """Train chunks on the workers of a client; ``tick`` is called with the number of replicas that have had an epoch.
+
+    Ctrl-C asks the workers to stop after the epoch they are in: what they have is given then, and nothing of the rest.
+    A second one does not wait for them. A chunk whose worker is lost runs again on another.
+
+    Raises:
+        ClusterError: a worker is not as it must be, or a chunk has lost several.
+        ConnectionError: the scheduler was lost.
+    """
+    from physnn.lab.running.cluster import ended, slots
+
+    waiting, running, left, stopping = deque((job, 1) for job in jobs), {}, {id(job): job for job in jobs}, False
+    bar = _Bar(tick)
+    client.subscribe_topic(EPOCHS, bar.heard.put)
+    try:
+        while waiting or running:
+            try:
+                # No more than can run: what Dask lets wait behind a long one, it may not move to a worker that is free.
+                while waiting and len(running) < max(1, slots(client)):
+                    job, attempt = waiting.popleft()
+                    running[_submit(job, attempt, client)] = job, attempt
+                done = ended(list(running), GLANCE)
+                bar.move({future.key: job for future, (job, _) in running.items()})
+                if stopping:  # again and again, for one that has only now begun
+                    known = _stop_all(client, running)
+                    running = {future: each for future, each in running.items() if future.key in known}
+            except KeyboardInterrupt:
+                if stopping:
+                    raise
+                stopping = True
+                waiting.clear()
+                continue
+            for future in done:
+                job, attempt = running.pop(future)
+                chunk = _result(future, client)
+                if chunk.complete or stopping:
+                    bar.end(future.key, job, chunk)
+                    del left[id(job)]
+                    yield chunk
+                else:  # stopped by another driver that had asked for the same
+                    waiting.append((job, attempt + 1))
+        for job in left.values():  # after Ctrl-C
+            yield Chunk(job.members, [], False)
+    finally:  # nobody may want the rest
+        with suppress(Exception):  # of a client that has lost its scheduler
+            client.unsubscribe_topic(EPOCHS)
+            client.cancel(list(running))
+
+
+def _submit(job: Job, attempt: int, client: "Client") -> "Future":
+    made_from = _made_from(job.task)
+    replicas = [asdict(replica) for replica in job.replicas]
+    content = [made_from, job.task, replicas, list(job.members), asdict(job.budget), attempt]
+    # The key names the content: two drivers on one cluster that need the same chunk share it.
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True, default=repr).encode()).hexdigest()
+    pickled = pickle.dumps(job)  # to be read where its classes are known to be the same
+    return client.submit(train_job, job.task, made_from, pickled, key=f"physnn-{digest}", pure=False)
+
+
+def _result(future: "Future", client: "Client") -> Chunk:
+    from distributed import KilledWorker
+
+    from physnn.lab.running.cluster import lost
+
+    if future.status not in ("finished", "error"):
+        raise lost(client)
+    try:
+        return future.result()
+    except KilledWorker as error:
+        raise ClusterError(f"a chunk lost every worker that trained it; is there memory enough? {error}") from error
+    except ImportError as error:
+        raise ClusterError(f"a worker cannot import what training needs: {error}; install it there") from error
+
+
+def _stop_all(client: "Client", futures: "Sequence[Future]") -> set[str]:
+    """Ask for the end of tasks; return the keys of those that a worker has, finished ones too."""
+    said = client.run(_stop, [future.key for future in futures], on_error="ignore")
+    return {key for keys in said.values() for key in keys}
+
+
+def _stop(keys: Sequence[str], dask_worker: "Worker") -> list[str]:
+    _stopped.update(keys)
+    return [key for key in keys if key in dask_worker.state.tasks]
+
+
+def train_job(task: str, made_from: str, pickled: bytes) -> Chunk:
+    """Train a job on the worker that calls this: to its end, until :func:`_stop`, or until nobody waits for it.
+
+    Raises:
+        ClusterError: the worker has another version of what the task is made from, or more than one thread.
+    """
+    from distributed import get_worker
+
+    from physnn.lab.running.cluster import wanted
+
+    worker = get_worker()
+    key, epochs, told = worker.get_current_task(), 0, 0.0
+    _stopped.discard(key)
+    if worker.state.nthreads != 1:  # replicas of two threads would draw from one generator
+        many = f"the worker {worker.address} has {worker.state.nthreads} threads"
+        raise ClusterError(f"{many}; training needs workers of one: dask worker --nthreads 1")
+    if _made_from(task) != made_from:
+        raise ClusterError(f"the package on {worker.address} is not the physnn that asks it to train; install that one")
+    import torch
+
     torch.set_num_threads(1)
-    os.environ["OMP_NUM_THREADS"] = "1"
 
-
-def _leave_with_parent() -> None:
-    """End this process when the one that started it is gone, however it went: nobody would take its results."""
-    wait_for([multiprocessing.parent_process().sentinel])
-    os._exit(1)
-
-
-def _job(job: Job) -> Chunk:
     def tick(count: int) -> bool:
-        _ticks.put(count)
-        return not _stop.is_set()
+        nonlocal epochs, told
+        epochs += 1
+        if (now := time.monotonic()) > told + GLANCE:
+            told = now
+            worker.log_event(EPOCHS, {"key": key, "epochs": epochs})
+        return key not in _stopped and wanted()
 
-    return collect(job, tick)
+    return collect(pickle.loads(pickled), tick)
+
+
+@cache
+def _made_from(task: str) -> str:
+    """Return the digest of what decides the numbers of a task."""
+    from physnn.lab.records.provenance import source_digest
+
+    return source_digest()
+
+
+class _Bar:
+    """Moves a bar by what workers tell. One that was lost says some of it again."""
+
+    def __init__(self, tick: Callable[[int], Any]) -> None:
+        self.tick, self.heard = tick, SimpleQueue()
+        self.counted: dict[str, int] = {}
+
+    def move(self, jobs: dict[str, Job]) -> None:
+        """Count the epochs of ``jobs``, by key, of which something was heard."""
+        while not self.heard.empty():
+            _, said = self.heard.get()
+            if said["key"] in jobs:
+                self._count(said["key"], jobs[said["key"]], said["epochs"])
+
+    def end(self, key: str, job: Job, chunk: Chunk) -> None:
+        """Count the last epochs of a chunk."""
+        self._count(key, job, max((row["epoch"] for row in chunk.rows), default=0))
+
+    def _count(self, key: str, job: Job, epochs: int) -> None:
+        before = self.counted.get(key, 0)
+        if epochs > before:
+            self.counted[key] = epochs
+            self.tick((epochs - before) * len(job.members))

@@ -9,14 +9,17 @@ import contextlib
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from physnn.lab.training import task as tasks
 from physnn.lab.training.chunk import Chunk, Job, arrange, collect
-from physnn.lab.training.pool import in_processes
+from physnn.lab.training.pool import on_workers
 from physnn.lab.training.task import IMAGES, Budget, Replica
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 
 def train(
@@ -77,32 +80,45 @@ def chunks(
     *,
     task: str = IMAGES,
     workers: int = 1,
+    client: "Client | None" = None,
     progress: bool | None = None,
 ) -> Iterator[Chunk]:
     """Train as :func:`train` does; give the replicas that are computed together as soon as they are finished.
 
-    After Ctrl-C what has begun is given as incomplete.
+    After Ctrl-C what is not finished is given as incomplete.
 
     Args:
         task: what is learned: a module of :mod:`physnn.lab.training.tasks`.
-        workers: processes, of one thread each; with 1, the calling process trains. A script that asks for more needs
-            ``if __name__ == "__main__":``.
+        workers: processes of this machine, of one thread each; with 1, the calling process trains.
+        client: a Dask client whose workers train instead: of one thread each, with this version of physnn and the data.
         progress: show a bar with the remaining time; None for where there is a terminal.
 
     Raises:
         ValueError: as :func:`train`.
+        ClusterError: workers cannot start, or are not as they must be.
+        ConnectionError: the client's scheduler was lost.
     """
     if not replicas or workers < 1:
         raise ValueError(f"training needs replicas, and at least 1 worker, got {len(replicas)} replicas and {workers}")
     read = tasks.find(task).read
     recipes = [read(replica.recipe) for replica in replicas]
+    if client:
+        from physnn.lab.running.cluster import slots
+
+        workers = max(1, slots(client))
     jobs = [
         Job(task, [replicas[i] for i in members], [recipes[i] for i in members], members, budget)
         for members in arrange(recipes, [replica.seed for replica in replicas], workers)
     ]
     with _bar(len(replicas) * budget.epochs, progress) as tick:
+        if client:
+            yield from on_workers(jobs, client, tick)
+            return
         if workers > 1:
-            yield from in_processes(jobs, workers, tick)
+            from physnn.lab.running.cluster import local
+
+            with local(min(workers, len(jobs))) as client:
+                yield from on_workers(jobs, client, tick)
             return
         for job in jobs:
             chunk = collect(job, tick)

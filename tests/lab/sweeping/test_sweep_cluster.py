@@ -145,7 +145,7 @@ def test_a_worker_with_another_version_runs_nothing(notebook, tmp_path, monkeypa
 
 
 def test_no_scheduler_is_said(notebook, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("physnn.lab.sweeping.cluster.PATIENCE", 1)
+    monkeypatch.setattr("physnn.lab.running.cluster.PATIENCE", 1)
     command = ["sweep", str(notebook), "--grid", "seed=1", "--out", str(tmp_path / "out")]
     for where in (["--scheduler", "tcp://127.0.0.1:9"], ["--scheduler-file", str(tmp_path / "none.json")]):
         assert cli.main([*command, *where]) == 2
