@@ -1,6 +1,7 @@
 # The front door: every command installs what it needs the first time.
 # Choices: PYTHON=python3.12  VENV=/other/disk/venv  HAVE_UV=no  PORT=8001  DATA=digits  PHYSNN_DATA=/folder/with/MNIST
 #          for results: MINUTES=90  AGAIN=yes  STUDY=loss-terms; for test-results: SEED=1
+#          for results on a Dask cluster: SCHEDULER=tcp://HOST:8786
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -70,7 +71,7 @@ check-colab: $(VENV)/.done ## Run every chapter in a clean environment like Cola
 	$(PY) -m pytest -q -m colab tests/book/test_colab.py
 
 results: $(VENV)/.done ## Run the studies whose record is missing or stale (AGAIN=yes: all, beside the record; MINUTES=90)
-	MPLBACKEND=Agg $(PY) -m physnn.lab.records.rerun $(STUDY) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(filter yes,$(AGAIN)),--again)
+	MPLBACKEND=Agg $(PY) -m physnn.lab.records.rerun $(STUDY) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(filter yes,$(AGAIN)),--again) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
 	$(if $(filter yes,$(AGAIN)),,MPLBACKEND=Agg $(PY) -m book.figures.opening)
 	$(if $(filter yes,$(AGAIN)),,$(PY) -m book.tools.claims)
 

@@ -1,8 +1,9 @@
 """Run recorded studies as far as the time allows, and say how far each of them got.
 
-``python -m physnn.lab.records.rerun [NAME ...] [--minutes M] [--again]``, which is ``make results``, runs what is
-missing or stale, cheapest first, and records it. With ``--again`` everything runs from nothing in ``_build/results``,
-and is compared with the recorded tables, which stay as they are. What was stopped goes on by the same command.
+``python -m physnn.lab.records.rerun [NAME ...] [--minutes M] [--again] [--scheduler ADDRESS]``, which is ``make
+results``, runs what is missing or stale, cheapest first, and records it. Processes of this machine train, or, with
+``--scheduler``, a Dask cluster. With ``--again`` everything runs from nothing in ``_build/results``, and is compared
+with the recorded tables, which stay as they are. What was stopped goes on by the same command.
 """
 
 import argparse
@@ -10,18 +11,24 @@ import math
 import os
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import cache, partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
 from physnn.lab.records import studies
 from physnn.lab.records.reproduce import Agreement, agreement
 from physnn.lab.records.studies import WORK, Study
+from physnn.lab.running.where import ClusterError, add_options, connection, elsewhere, here
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 AGAIN = Path("_build") / "results"
+INTERRUPTED = "interrupted; the same command goes on from here"
 
 
 class Progress(NamedTuple):
@@ -67,23 +74,41 @@ def minutes_recorded() -> pd.DataFrame:
 
 
 def rerun(
-    names: list[str], minutes: float = math.inf, again: bool = False, workers: int | None = None
+    names: list[str],
+    minutes: float = math.inf,
+    again: bool = False,
+    workers: int | None = None,
+    connect: "Callable[[], AbstractContextManager[Client]] | None" = None,
 ) -> list[Progress]:
     """Run the named studies, or all, and return how far each got, in their order.
 
     Args:
         minutes: when they are over, training stops after the epoch it is in; finished replicas are kept.
         again: run all of them, from nothing and beside the record, and compare.
+        workers: processes of this machine, which all studies share; None for one per core, 1 for the calling process.
+        connect: opens a Dask client whose workers train instead; called only if something has to run.
+
+    Raises:
+        ClusterError: the workers cannot start, or are not as they must be.
+        ConnectionError: the scheduler was lost; finished replicas are kept.
     """
-    end = time.monotonic() + 60 * minutes
+    end, processes = time.monotonic() + 60 * minutes, workers or os.cpu_count() or 1
     names = names or [path.parent.name for path in studies.RESULTS.glob("*/design.yml")]
     order = sorted((Study(name, studies.RESULTS) for name in names), key=lambda s: (training_minutes(s), s.name))
     if again:
-        processes = workers or os.cpu_count() or 1
         known = sum(filter(math.isfinite, map(training_minutes, order)))
-        print(
-            f"recorded: {known:.0f} minutes of training, {known / processes:.0f} in {processes} processes", flush=True
-        )
+        share = "" if connect else f", {known / processes:.0f} in {processes} processes"
+        print(f"recorded: {known:.0f} minutes of training{share}", flush=True)
+    if processes > 1 and not connect:
+        connect = partial(here, processes)
+    with ExitStack() as opened:
+        open_client = cache(lambda: opened.enter_context(connect()) if connect else None)
+        return _run_all(order, end, again, processes, open_client)
+
+
+def _run_all(
+    order: list[Study], end: float, again: bool, workers: int, client: "Callable[[], Client | None]"
+) -> list[Progress]:
     made, stopped = [], False
     for study in order:
         reason = "from nothing, beside the record" if again else _stale(study)
@@ -96,7 +121,7 @@ def rerun(
             print(f"{study.name}: {reason}", flush=True)
             try:
                 with _alarm(end - start):
-                    target.run(workers, work)
+                    target.run(workers, work, client())
                 state = "complete"
             except KeyboardInterrupt:
                 state, stopped = "stopped", True
@@ -163,15 +188,31 @@ def main(argv: list[str] | None = None) -> None:
         "--minutes", type=float, default=math.inf, help="stop when they are over, and keep what is done"
     )
     parser.add_argument("--again", action="store_true", help="from nothing, in _build/results, and compare")
+    add_options(parser)
     given = parser.parse_args(argv)
     if not given.minutes > 0:
         parser.error(f"--minutes must be above 0, got {given.minutes:g}")
-    end = time.monotonic() + 60 * given.minutes
-    made = rerun(given.names, given.minutes, given.again)
+    # A batch system ends a job by SIGTERM first.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        _run(given)
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+    except ClusterError as error:
+        raise SystemExit(f"{parser.prog}: {error}") from error
+    except ConnectionError as error:
+        raise SystemExit(f"{error}; what is finished is kept, and the same command goes on from here") from error
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run(given: argparse.Namespace) -> None:
+    end, connect = time.monotonic() + 60 * given.minutes, connection(given)
+    made = rerun(given.names, given.minutes, given.again, given.workers, connect if elsewhere(given) else None)
     print(*made, sep="\n", flush=True)
     if any(each.state in ("stopped", "not begun") for each in made):
         if time.monotonic() < end:
-            raise SystemExit("interrupted; the same command goes on from here")
+            raise SystemExit(INTERRUPTED)
         print("the time is over; the same command goes on from here")
     if any(isinstance(each.agreement, Agreement) and not each.agreement.agrees for each in made):
         raise SystemExit("what was run again does not agree with the record")

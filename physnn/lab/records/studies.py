@@ -22,6 +22,7 @@ from contextlib import closing
 from functools import cached_property
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,9 @@ import yaml
 from physnn.lab.records.provenance import PACKAGE, RESULTS, environment, show_line
 from physnn.lab.training.replicas import chunks
 from physnn.lab.training.task import IMAGES, Budget, Replica, Task, column, find
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 # What decides a replica's numbers. Runs that were stopped go on only if none of it has changed.
 CODE = [
@@ -184,17 +188,24 @@ class Study:
         code = hashlib.sha256(b"".join((PACKAGE / f"{name}.py").read_bytes() for name in CODE)).hexdigest()
         return work / f"{self.name}-{self.digest[:12]}-{code[:12]}"
 
-    def run(self, workers: int | None = None, work: Path = WORK) -> None:
-        """Run every replica that has no result yet, and record the table. Ctrl-C keeps what is finished."""
+    def run(self, workers: int | None = None, work: Path = WORK, client: "Client | None" = None) -> None:
+        """Run every replica that has no result yet, and record the table. Ctrl-C keeps what is finished.
+
+        Args:
+            workers: processes of this machine; None for one per core.
+            work: the folder of what is finished.
+            client: a Dask client whose workers train instead, as in :func:`physnn.lab.training.replicas.chunks`.
+        """
+        processes = {"workers": workers or os.cpu_count() or 1, "client": client}
         start, made_by, parts = time.time(), environment(), self.parts(work)
         parts.mkdir(parents=True, exist_ok=True)
         seeds = self.design["tuning"]["seeds"]
         trials = [self.replica(arm, each, seed) for arm in self.arms for each in self.settings for seed in seeds]
-        rows = self._finish("tuning", trials, parts, workers)
+        rows = self._finish("tuning", trials, parts, processes)
         if "final" in self.design:
             best, seeds = self.tuned(rows), self.design["final"]["seeds"]
             runs = [self.replica(arm, best.loc[arm], seed) for arm in self.arms for seed in seeds]
-            rows = pd.concat([rows, self._finish("final", runs, parts, workers)], ignore_index=True)
+            rows = pd.concat([rows, self._finish("final", runs, parts, processes)], ignore_index=True)
         _write(self.folder / "table.csv", rows.to_csv(index=False, float_format="%.5g", lineterminator="\n"))
         recorded = {
             "study": self.name,
@@ -207,16 +218,16 @@ class Study:
         }
         _write(self.folder / "provenance.json", json.dumps(recorded, indent=2) + "\n")
 
-    def _finish(self, phase: str, replicas: list[Replica], parts: Path, workers: int | None) -> pd.DataFrame:
+    def _finish(self, phase: str, replicas: list[Replica], parts: Path, processes: dict) -> pd.DataFrame:
         """Run the replicas that have no part on disk, and return the rows of all, in their order.
 
         A part is one replica, written as a whole when those computed with it are finished.
         """
         path = [parts / f"{_key(phase, replica)}.csv" for replica in replicas]
         todo = [i for i, part in enumerate(path) if not part.exists()]
-        budget, workers = self.budget(phase), workers or os.cpu_count() or 1
+        budget = self.budget(phase)
         left, others = len(todo), [name for name in self.hyperparameters if name != "lr"]
-        with closing(chunks([replicas[i] for i in todo], budget, task=self.task_name, workers=workers)) as finished:
+        with closing(chunks([replicas[i] for i in todo], budget, task=self.task_name, **processes)) as finished:
             for chunk in finished if todo else ():
                 if not chunk.complete:
                     raise KeyboardInterrupt

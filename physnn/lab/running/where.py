@@ -1,6 +1,7 @@
 """The options of a command that say where its processes run, and what they open."""
 
 import argparse
+import importlib.util
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -8,6 +9,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from distributed import Client
+
+
+INSTALL = 'pip install "physnn[sweep] @ git+https://github.com/physnn/physnn"'
 
 
 class ClusterError(ValueError):
@@ -43,10 +47,28 @@ def connection(options: argparse.Namespace) -> "Callable[[], AbstractContextMana
         raise ClusterError(f"--workers must be at least 1, got {options.workers}")
 
     def connect() -> "AbstractContextManager[Client]":
-        from physnn.lab.running.cluster import local, remote  # a command that has nothing to run needs no Dask
+        if not elsewhere(options):
+            return here(options.workers)
+        _need_dask()
+        from physnn.lab.running.cluster import remote
 
-        return (
-            remote(options.scheduler, options.scheduler_file, **tls) if elsewhere(options) else local(options.workers)
-        )
+        return remote(options.scheduler, options.scheduler_file, **tls)
 
     return connect
+
+
+def here(workers: int | None = None) -> "AbstractContextManager[Client]":
+    """Return what starts processes of this machine, one per core by default: :func:`physnn.lab.running.cluster.local`.
+
+    Raises:
+        ClusterError: Dask is not installed.
+    """
+    _need_dask()
+    from physnn.lab.running.cluster import local  # who trains in one process, or has nothing to run, needs no Dask
+
+    return local(workers)
+
+
+def _need_dask() -> None:
+    if importlib.util.find_spec("distributed") is None:
+        raise ClusterError(f"several processes need distributed, which this Python has not: {INSTALL}")

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import physnn
-from physnn.lab.running.where import ClusterError, add_options, connection, elsewhere
+from physnn.lab.running.where import INSTALL, ClusterError, add_options, connection, elsewhere
 
 NEEDED = ("distributed", "ipykernel", "matplotlib", "nbformat", "pandas", "papermill", "tqdm", "yaml")
-INSTALL = 'pip install "physnn[sweep] @ git+https://github.com/physnn/physnn"'
 EXAMPLES = """\
 examples:
   physnn sweep notebooks/as-printed.ipynb --grid temperature=0,2e-5,1e-3 --grid data=digits --out runs/heat

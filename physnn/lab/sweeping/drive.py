@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from physnn.lab.records.provenance import commit, source_digest
+from physnn.lab.running.where import here
 from physnn.lab.sweeping.grid import Point, points
 from physnn.lab.sweeping.notebook import Notebook, SweepError, load
 from physnn.lab.sweeping.store import Folder, write
@@ -58,9 +59,7 @@ def sweep(
     plan = make_plan(notebook, grid, out, trials=trials, seed=seed, retries=retries, timeout=timeout, threads=threads)
 
     def connect() -> "AbstractContextManager[Client]":
-        from physnn.lab.running.cluster import local
-
-        return nullcontext(client) if client else local(workers)
+        return nullcontext(client) if client else here(workers)
 
     rows = drive(plan, connect)
     from physnn.lab.sweeping.table import table

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from physnn.lab.running.where import here
 from physnn.lab.training import task as tasks
 from physnn.lab.training.chunk import Chunk, Job, arrange, collect
 from physnn.lab.training.pool import on_workers
@@ -115,9 +116,7 @@ def chunks(
             yield from on_workers(jobs, client, tick)
             return
         if workers > 1:
-            from physnn.lab.running.cluster import local
-
-            with local(min(workers, len(jobs))) as client:
+            with here(min(workers, len(jobs))) as client:
                 yield from on_workers(jobs, client, tick)
             return
         for job in jobs:

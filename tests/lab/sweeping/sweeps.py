@@ -2,9 +2,7 @@
 
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -87,14 +85,6 @@ def runs(notebook: Path, what: str = "end") -> Counter[str]:
     path = notebook.parent / "runs.txt"
     lines = path.read_text().splitlines() if path.exists() else []
     return Counter(line.removeprefix(f"{what} ") for line in lines if line.startswith(what))
-
-
-def wait_for(condition: Callable[[], object], what: str) -> None:
-    """Wait until ``condition()`` holds."""
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, f"waited in vain for {what}"
-        time.sleep(0.05)
 
 
 def at_work_in(folder: Path) -> list[psutil.Process]:

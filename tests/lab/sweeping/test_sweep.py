@@ -10,7 +10,8 @@ import pytest
 
 from physnn.lab import sweep as run_sweep
 from physnn.lab.sweeping import cli
-from tests.lab.sweeping.sweeps import BODY, PARAMETERS, at_work_in, finish, make_notebook, runs, start, sweep, wait_for
+from tests.lab.running.clusters import wait_for
+from tests.lab.sweeping.sweeps import BODY, PARAMETERS, at_work_in, finish, make_notebook, runs, start, sweep
 
 
 def read(folder):

@@ -1,11 +1,8 @@
 """A sweep on a Dask cluster: a scheduler and workers in processes of their own, on loopback, some of them killed."""
 
-import json
 import shutil
 import signal
 import subprocess
-import sys
-from contextlib import contextmanager
 
 import pandas as pd
 import pytest
@@ -13,41 +10,8 @@ from distributed import Client
 
 from physnn.lab import sweep as run_sweep
 from physnn.lab.sweeping import cli
-from tests.lab.sweeping.sweeps import at_work_in, finish, make_notebook, runs, start, sweep, wait_for
-
-
-class Cluster:
-    """A scheduler and its workers, without nannies, so that a killed worker stays dead."""
-
-    def __init__(self, folder, *options):
-        self.file, self.options, self.processes = folder / "scheduler.json", options, []
-        self.start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
-        wait_for(lambda: self.file.exists() and self.file.read_text(), "the scheduler")
-        self.address = json.loads(self.file.read_text())["address"]
-
-    def worker(self):
-        return self.start("worker", "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard")
-
-    def start(self, what, *options):
-        command = [sys.executable, "-m", "dask", what, "--scheduler-file", self.file, *options, *self.options]
-        folder = self.file.parent / "scratch"
-        folder.mkdir(exist_ok=True)
-        more = ["--local-directory", folder] if what == "worker" else []
-        log = open(folder / f"{what}.log", "ab")
-        self.processes.append(subprocess.Popen([*map(str, command), *map(str, more)], stdout=log, stderr=log))
-        log.close()
-        return self.processes[-1]
-
-
-@contextmanager
-def running(folder, *options):
-    cluster = Cluster(folder, *options)
-    try:
-        yield cluster
-    finally:
-        for process in cluster.processes:
-            process.kill()
-            process.wait()
+from tests.lab.running.clusters import running, wait_for
+from tests.lab.sweeping.sweeps import at_work_in, finish, make_notebook, runs, start, sweep
 
 
 @pytest.fixture

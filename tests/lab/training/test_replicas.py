@@ -206,18 +206,20 @@ import sys, warnings
 from physnn.lab.training.replicas import train
 from physnn.lab.training.task import Replica
 from physnn.lab.training.tasks import images
-if __name__ == "__main__":
-    warnings.simplefilter("always")
-    recipe = {"widths": [64, 10], "layer": "linear", "loss": "cross-entropy", "optimizer": "sgd", "momentum": 0.9}
-    print("started", flush=True)
-    table = train([Replica("a", recipe, 0.01, s) for s in range(2)], "digits", epochs=10**6, batch_size=64, workers=2,
-                  progress=True)
-    print(len(table), table.epoch.max(), flush=True)
+warnings.simplefilter("always")
+recipe = {"widths": [64, 10], "layer": "linear", "loss": "cross-entropy", "optimizer": "sgd", "momentum": 0.9}
+print("started", flush=True)
+table = train([Replica("a", recipe, 0.01, s) for s in range(2)], "digits", epochs=10**6, batch_size=64, workers=2,
+              progress=True)
+print(len(table), table.epoch.max(), flush=True)
 """
 
 
 def test_ctrl_c_reaches_the_processes_and_keeps_their_epochs(tmp_path):
-    """The real signal, to the parent alone: the workers stop after the epoch they are in, and nobody stays behind."""
+    """The real signal, to the parent alone: the workers stop after the epoch they are in, and nobody stays behind.
+
+    The workers do not read the script, which trains without asking whether it is the first to do so.
+    """
     script = tmp_path / "run.py"
     script.write_text(SCRIPT)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
