@@ -28,27 +28,15 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from physnn.lab.records.provenance import PACKAGE, RESULTS, environment, show_line
+from physnn.lab.records.provenance import RESULTS, environment, show_line
+from physnn.lab.running import closure
 from physnn.lab.training.replicas import chunks
 from physnn.lab.training.task import IMAGES, Budget, Replica, Task, column, find
 
 if TYPE_CHECKING:
     from distributed import Client
 
-# What decides a replica's numbers. Runs that were stopped go on only if none of it has changed.
-CODE = [
-    *(
-        "field",
-        "layer",
-        "noise",
-        "lab/data/images",
-        "lab/data/corruptions",
-        "lab/metrics/fields",
-        "lab/metrics/outputs",
-    ),
-    *(f"lab/models/{name}" for name in ("layers", "losses", "network", "recipe")),
-    *(f"lab/training/{name}" for name in ("chunk", "measures", "stack", "updates", "tasks/images")),
-]
+
 WORK = Path("_build") / "studies"  # where runs that were stopped wait
 SEARCH = "search"  # an arm's hyperparameter that a trial sets
 
@@ -185,8 +173,9 @@ class Study:
 
     def parts(self, work: Path = WORK) -> Path:
         """Return the folder that holds a table for each finished replica: of this design, made by this code."""
-        code = hashlib.sha256(b"".join((PACKAGE / f"{name}.py").read_bytes() for name in CODE)).hexdigest()
-        return work / f"{self.name}-{self.digest[:12]}-{code[:12]}"
+        name = self.task_name
+        code = closure.of_modules("physnn.lab.training.chunk", f"physnn.lab.training.tasks.{name}", chosen=[name])
+        return work / f"{self.name}-{self.digest[:12]}-{code.digest()[:12]}"
 
     def run(self, workers: int | None = None, work: Path = WORK, client: "Client | None" = None) -> None:
         """Run every replica that has no result yet, and record the table. Ctrl-C keeps what is finished.

@@ -1,1 +1,1 @@
-"""Processes that run parts of an experiment, on this machine or on a Dask cluster, for studies and sweeps alike."""
+"""How the laboratory runs something: notebooks and chunks in processes, what they are made from, files kept whole."""
