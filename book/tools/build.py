@@ -8,15 +8,12 @@ when it is whole, and carries the fingerprint of what it was made from.
 from __future__ import annotations
 
 import argparse
-import fcntl
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from book.tools import fingerprint, glue_keys
@@ -24,6 +21,7 @@ from book.tools import stage as staging
 from book.tools.parameters import chosen
 from book.tools.project import HERE, BookError, Project
 from book.tools.run_all import run_all
+from physnn.lab.running.files import alone
 
 MARK = ".fingerprint"
 WORK = ".site-"
@@ -75,19 +73,6 @@ def _sweep(project: Project) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Let one build at a time into ``folder``; the system lifts the lock when a build ends, however it ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"waiting for another build in {folder}", flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Build as told on the command line; return the exit status, the reason for a failure last."""
     parser = argparse.ArgumentParser(description="Build the book.")
@@ -97,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=HERE, help="where the book's sources are")
     options = parser.parse_args(arguments)
     try:
-        with alone(options.out):
+        with alone(options.out, "build"):
             build(Project(options.root.resolve(), options.out.resolve()), options.profile, options.data)
     except BookError as error:
         sys.stdout.flush()

@@ -2,43 +2,96 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import os
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+import nbformat
+import yaml
+from nbformat import NotebookNode
 
 from book.tools import pairs
 from book.tools.project import Project
+from physnn.lab.running import closure
+from physnn.lab.running.closure import Closure
+
+EXECUTES = "physnn.lab.running.notebook"
+RECORDS = "physnn/lab/records/"
+STUDIES = f"{RECORDS}studies.py"
+GIVES_NONE = (f"{RECORDS}__init__.py", f"{RECORDS}provenance.py")
+FILE = re.compile(r"(?:[\w.*?\[\]-]+/)*[\w*?\[\]-][\w.*?\[\]-]*\.\w+")  # a relative path, or a pattern of some
 
 
 def notebook(project: Project, source: Path, parameters: dict) -> str:
-    """Digest a notebook's cells and parameters, the package, the recorded results and the lock."""
-    texts = [pairs.text(source), json.dumps(parameters, sort_keys=True)]
-    return _digest([project.root / "physnn", project.root / "results"], [project.root / "requirements.lock"], texts)
+    """Digest what a chapter's numbers come from.
+
+    That are its cells and parameters, the modules that it reaches (:mod:`physnn.lab.running.closure`), the recorded
+    studies that it reads, files that its code names beside it, what executes it, and the lock.
+    """
+    content = pairs.notebook(source)
+    made, records = reached(project, source, content, parameters)
+    texts = [nbformat.writes(content), json.dumps(parameters, sort_keys=True)]
+    texts += [made.digest(), closure.of_modules(EXECUTES).digest()]
+    beside = {path for text in made.strings for path in _named(source.parent, text)}
+    return _digest(project, [*records, *beside, project.root / "requirements.lock"], texts)
+
+
+def reached(project: Project, source: Path, notebook: NotebookNode, parameters: dict) -> tuple[Closure, list[Path]]:
+    """Return the modules that a notebook reaches, and those of the recorded studies that it may read.
+
+    A study is read if a string is its name, or an f-string could become it: a string of the cells, of the parameters or
+    of a module that they reach. All are, if such a module asks for all of them (it uses ``RESULTS``, and is not one of
+    the two that give out one study by its name), or if the notebook reaches the records, but names none.
+    """
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    values = set(_texts(parameters))
+    made = closure.of_cells(cells, source.parent, values, project.root / "physnn")
+    every = sorted(path for path in (project.root / "results").glob("*") if path.is_dir())
+    patterns = {re.escape(text) for text in made.strings | values}
+    patterns |= {pattern for code in made.code.values() for each in code for pattern in each.patterns}
+    named = [path for path in every if any(re.fullmatch(pattern, path.name) for pattern in patterns)]
+    reads = {name for name in made.files if name.startswith(RECORDS)} - {*GIVES_NONE}
+    if made.naming("RESULTS") - {*GIVES_NONE, STUDIES} or (reads and not named):
+        named = every
+    # A study's design names the task that trains it: the notebook may train it, too.
+    designs = [yaml.safe_load(path.read_text(encoding="utf-8")) for each in named for path in each.glob("design.yml")]
+    tasks = {design["task"] for design in designs if "task" in design}
+    return closure.of_cells(cells, source.parent, values | tasks, project.root / "physnn"), named
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Give all texts in a parameter's value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list, tuple)):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _texts(each)
+
+
+def _named(folder: Path, text: str) -> list[Path]:
+    """Return the files that a text names from a folder, by their path or a pattern with ``*``."""
+    if not FILE.fullmatch(text):
+        return []
+    return [path for path in (folder.glob(text) if "*" in text else [folder / text]) if path.is_file()]
 
 
 def site(project: Project) -> str:
     """Digest the staged pages, the package (the API page shows it), the book's tools and the lock."""
     folders = [project.stage, project.root / "physnn", Path(__file__).parent]
-    return _digest(folders, [project.root / "requirements.lock"], [])
+    return _digest(project, [*folders, project.root / "requirements.lock"])
 
 
 def scoreboard(project: Project) -> str:
     """Digest the claims, the pages they can link to, the recorded results, and what judges and writes them."""
     files = [project.root / "book" / "claims.yml", project.root / "_toc.yml", Path(__file__).with_name("claims.py")]
-    return _digest([project.root / "physnn", project.root / "results"], files, [])
+    return _digest(project, [project.root / "physnn", project.root / "results", *files])
 
 
-def _digest(folders: list[Path], files: list[Path], texts: list[str]) -> str:
-    named = [
-        (path.relative_to(folder), path)
-        for folder in folders
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and "__pycache__" not in path.parts
-    ]
-    contents = [(str(name), path.read_bytes()) for name, path in named + [(path.name, path) for path in files]]
-    contents += [("", text.encode()) for text in texts]
-    sha = hashlib.sha256()
-    for name, data in contents:  # lengths keep neighbours apart
-        sha.update(f"{name}\0{len(data)}\0".encode())
-        sha.update(data)
-    return sha.hexdigest()
+def _digest(project: Project, paths: Iterable[Path], texts: Iterable[str] = ()) -> str:
+    """Digest files, all files of folders, and texts."""
+    every = {file for path in paths for file in (path.rglob("*") if path.is_dir() else [path])}
+    files = {file for file in every if file.is_file() and "__pycache__" not in file.parts}
+    contents = {os.path.relpath(file, project.root): file.read_bytes() for file in files}
+    return closure.digest(contents | {f"text {i}": text.encode() for i, text in enumerate(texts)})

@@ -13,6 +13,7 @@ from myst_parser.parsers.mdit import create_md_parser
 
 from book.tools import outcome
 from book.tools.project import Project
+from physnn.lab.running.outcome import glued as glued_in
 
 PARSER = create_md_parser(MdParserConfig(enable_extensions={"colon_fence", "dollarmath", "amsmath"}), RendererHTML)
 LITERAL = {"code", "code-block", "code-cell", "literalinclude", "math"}  # directives whose body is not Markdown
@@ -27,7 +28,7 @@ def missing(project: Project, pages: list[str]) -> list[str]:
         f"notebooks/{source.stem}": nbformat.read(project.executed / f"{source.stem}.ipynb", as_version=4)
         for source in project.sources
     }
-    glued = {page: outcome.glued(notebook) for page, notebook in notebooks.items()}
+    glued = {page: set(glued_in(notebook)) for page, notebook in notebooks.items()}
     found = []
     for page in pages:
         if page in notebooks:

@@ -7,7 +7,6 @@ outputs, and its cell ids follow from the file's name, so that the same source a
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from nbformat import NotebookNode
 
 from book.tools import plain
 from book.tools.project import HERE
+from physnn.lab.running import files
 
 
 def notebook(source: Path) -> NotebookNode:
@@ -68,9 +68,7 @@ def write(folder: Path) -> list[Path]:
     for source in sorted(folder.glob("*.md")):
         pair, contents = source.with_suffix(".ipynb"), pair_text(source)
         if not pair.exists() or pair.read_text(encoding="utf-8") != contents:
-            partial = pair.with_suffix(".ipynb.partial")
-            partial.write_text(contents, encoding="utf-8")
-            os.replace(partial, pair)
+            files.write(pair, contents)
             touched.append(pair)
     return touched
 

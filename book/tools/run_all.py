@@ -1,21 +1,24 @@
-"""Execute the notebooks whose result is missing or out of date, side by side where there are cores."""
+"""Execute the notebooks whose result is missing or out of date, side by side where there are cores.
+
+A result appears under its name only when it is whole and clean. Its metadata ``physnn`` holds the fingerprint of what
+it was made from, the parameters and the seconds taken. An interruption leaves the previous result or none.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
-import sys
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+import tempfile
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import PIPE
 
 import nbformat
 
-from book.tools import fingerprint
-from book.tools.project import HERE, BookError, Project
+from book.tools import fingerprint, outcome, pairs
+from book.tools.project import BookError, Project
+from physnn.lab.running import files
+from physnn.lab.running.notebook import Run, start
 
 
 @dataclass
@@ -68,32 +71,45 @@ def _sweep(project: Project) -> None:
 
 def _run(project: Project, tasks: list[Task], cores: int) -> None:
     at_once = min(len(tasks), 2 if cores >= 2 else 1)
-    waiting, running, failures = list(tasks), {}, []
-    with ThreadPoolExecutor() as readers:
+    waiting, failures = list(tasks), []
+    running: dict[Future, tuple[Task, Run]] = {}
+    with ThreadPoolExecutor() as waiters:
         try:
             while running or (waiting and not failures):
                 while waiting and not failures and len(running) < at_once:
-                    process = _start(project, waiting.pop(0), cores // at_once)
-                    running[readers.submit(process.stdout.read)] = process
-                for printed in wait(running, return_when=FIRST_COMPLETED).done:
-                    with running.pop(printed) as process:
-                        if process.wait():
-                            failures.append(printed.result().strip() or f"{process.args} gave {process.returncode}")
+                    task = waiting.pop(0)
+                    run = _start(project, task, cores // at_once)
+                    running[waiters.submit(run.process.wait)] = task, run
+                for ended in wait(running, return_when=FIRST_COMPLETED).done:
+                    task, run = running.pop(ended)
+                    with run.process:
+                        failures += _finish(task, run)
         finally:
-            for process in running.values():  # only after an interruption
-                process.kill()
+            for _, run in running.values():  # only after an interruption
+                run.kill()
     if failures:
         raise BookError("\n\n".join(failures))
 
 
-def _start(project: Project, task: Task, threads: int) -> subprocess.Popen[str]:
+def _start(project: Project, task: Task, threads: int) -> Run:
     print(f"executing {task.source.stem} {task.parameters or ''}".rstrip(), flush=True)
-    environment = dict(os.environ, JUPYTER_PREFER_ENV_PATH="1", IPYTHONDIR=str(project.out / "ipython"))
-    environment.pop("MPLBACKEND", None)  # any value set outside would keep the figures from the page
-    if threads < (os.cpu_count() or 1):
-        environment.setdefault("OMP_NUM_THREADS", str(threads))
-    command = [sys.executable, "-m", "book.tools.execute", str(task.source), str(task.target), "--watched"]
-    command += ["--parameters", json.dumps(task.parameters), "--fingerprint", task.fingerprint]
-    return subprocess.Popen(
-        command, cwd=HERE, env=environment, text=True, stdin=PIPE, stdout=PIPE, stderr=subprocess.STDOUT
-    )
+    work = Path(tempfile.mkdtemp(dir=project.executed, prefix=f".{task.source.stem}-"))
+    share = threads < (os.cpu_count() or 1) and "OMP_NUM_THREADS" not in os.environ
+    # The working directory is the notebook's own folder, as in Jupyter.
+    return start(work, pairs.text(task.source), task.parameters, task.source.parent, threads if share else None)
+
+
+def _finish(task: Task, run: Run) -> list[str]:
+    """Put the result in its place if it is clean; return what is wrong with it."""
+    problem = outcome.failure(task.source.stem, run)
+    if problem is None:
+        notebook = run.notebook()
+        papermill = notebook.metadata.pop("papermill")
+        notebook.metadata["physnn"] = {
+            "fingerprint": task.fingerprint,
+            "parameters": task.parameters,
+            "seconds": round(papermill["duration"], 1),
+        }
+        files.write(task.target, nbformat.writes(notebook) + "\n")
+    shutil.rmtree(run.work)
+    return [problem] if problem else []

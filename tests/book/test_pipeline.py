@@ -13,6 +13,7 @@ import pytest
 from book.tools import build, fingerprint, glue_keys, parameters
 from book.tools.project import BookError, Project
 from book.tools.run_all import run_all
+from physnn.lab.running.files import alone
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -76,8 +77,12 @@ def built(tmp_path_factory) -> Project:
     for name in ("first", "second"):
         (root / "notebooks" / f"{name}.md").write_text(NOTEBOOK.format(name=name))
     (root / "physnn" / "__init__.py").write_text("")
-    naming = ROOT / "physnn" / "lab" / "chapter" / "naming.py"
-    shutil.copy(naming, root / "notebooks" / "naming.py")  # alone, without torch
+    shutil.copy(ROOT / "physnn" / "lab" / "chapter" / "naming.py", root / "notebooks" / "naming.py")  # without torch
+    first = root / "notebooks" / "first.md"
+    first.write_text(
+        first.read_text().replace("naming import glue", "naming import glue\nif not steps:\n    from physnn import one")
+    )
+    (root / "physnn" / "one.py").write_text("")
     (root / "requirements.lock").write_text("")
     (root / "_config.yml").write_text(CONFIG)
     (root / "_toc.yml").write_text(TOC)
@@ -107,15 +112,22 @@ def test_an_unchanged_book_is_left_as_it_is(project, capsys):
     assert str(project.html / "index.html") in printed
 
 
-def test_a_changed_notebook_runs_alone_and_a_changed_package_runs_all(project):
-    add_to(project.root / "notebooks" / "first.md", "1 + 1")
+def test_a_changed_notebook_runs_alone_and_a_changed_module_runs_its_users(project):
+    notebooks, package = project.root / "notebooks", project.root / "physnn"
+    add_to(notebooks / "second.md", "1 + 1")
+    assert ran(project) == {"second"}
+    (package / "new.py").write_text("x = 1\n")
+    assert ran(project) == set()
+    (package / "one.py").write_text("from physnn import new\n")
     assert ran(project) == {"first"}
-    (project.root / "physnn" / "new.py").write_text("x = 1\n")
+    (package / "new.py").write_text("x = 2\n")
+    assert ran(project) == {"first"}
+    (notebooks / "naming.py").write_text(f"{(notebooks / 'naming.py').read_text()}\n# for both\n")
     assert ran(project) == {"first", "second"}
     assert ran(project) == set()
 
 
-def test_a_result_depends_on_parameters_lock_and_records(project):
+def test_a_result_depends_on_parameters_lock_and_files_that_it_names(project):
     (source, _) = project.sources
 
     def digest(**values) -> str:
@@ -124,11 +136,14 @@ def test_a_result_depends_on_parameters_lock_and_records(project):
     seen = {digest(), digest(steps=1), digest(steps=2), digest(data="digits")}
     (project.root / "requirements.lock").write_text("other==1\n")
     seen.add(digest())
-    (project.root / "results").mkdir()
-    (project.root / "results" / "study.csv").write_text("seed\n")
+    add_to(source, "from pathlib import Path\nfound = sorted(Path().glob('*.txt')), 'table.csv'")
     seen.add(digest())
-    assert len(seen) == 6
-    assert digest() == digest()
+    for name in ("table.csv", "note.txt"):
+        (source.parent / name).write_text("seed\n")
+        seen.add(digest())
+    (source.parent / "other.csv").write_text("seed\n")
+    assert digest() in seen
+    assert len(seen) == 8
 
 
 def test_the_page_of_a_deleted_notebook_does_not_survive(project):
@@ -245,7 +260,7 @@ def test_a_profile_that_fits_nothing_is_refused(project, profiles, said):
 
 
 def test_a_second_build_of_the_same_book_waits_for_the_first(project):
-    with build.alone(project.out):
+    with alone(project.out, "build"):
         second = start_build(project)
         with pytest.raises(subprocess.TimeoutExpired):
             second.wait(timeout=4)

@@ -29,7 +29,7 @@ import pandas as pd
 import yaml
 
 from physnn.lab.records.provenance import RESULTS, environment, show_line
-from physnn.lab.running import closure
+from physnn.lab.running import closure, files
 from physnn.lab.training.replicas import chunks
 from physnn.lab.training.task import IMAGES, Budget, Replica, Task, column, find
 
@@ -195,7 +195,7 @@ class Study:
             best, seeds = self.tuned(rows), self.design["final"]["seeds"]
             runs = [self.replica(arm, best.loc[arm], seed) for arm in self.arms for seed in seeds]
             rows = pd.concat([rows, self._finish("final", runs, parts, processes)], ignore_index=True)
-        _write(self.folder / "table.csv", rows.to_csv(index=False, float_format="%.5g", lineterminator="\n"))
+        files.write(self.folder / "table.csv", rows.to_csv(index=False, float_format="%.5g", lineterminator="\n"))
         recorded = {
             "study": self.name,
             "design": self.digest,
@@ -205,7 +205,7 @@ class Study:
             "seconds_of_training": round(float(rows[rows.epoch.diff(-1) != -1].seconds.sum())),
             "seconds_of_this_run": round(time.time() - start),
         }
-        _write(self.folder / "provenance.json", json.dumps(recorded, indent=2) + "\n")
+        files.write(self.folder / "provenance.json", json.dumps(recorded, indent=2) + "\n")
 
     def _finish(self, phase: str, replicas: list[Replica], parts: Path, processes: dict) -> pd.DataFrame:
         """Run the replicas that have no part on disk, and return the rows of all, in their order.
@@ -224,7 +224,7 @@ class Study:
                     recipe = self.arms[(replica := replicas[todo[member]]).arm]
                     searched = {k: replica.recipe[k] if recipe.get(k) == SEARCH else math.nan for k in others}
                     rows = rows.drop(columns="replica").assign(phase=phase, **searched)
-                    _write(path[todo[member]], rows.to_csv(index=False))
+                    files.write(path[todo[member]], rows.to_csv(index=False))
                 left -= len(chunk.members)
                 print(f"{time.strftime('%H:%M:%S')} {self.name}, {phase}: {left} replicas to go", flush=True)
         table = pd.concat([pd.read_csv(part) for part in path], ignore_index=True)
@@ -234,10 +234,3 @@ class Study:
 
 def _key(phase: str, replica: Replica) -> str:
     return hashlib.sha256(json.dumps([phase, vars(replica)], sort_keys=True).encode()).hexdigest()[:20]
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file as a whole or not at all."""
-    partial_path = path.with_name(f".{path.name}.{os.getpid()}")
-    partial_path.write_text(text, encoding="utf-8")
-    os.replace(partial_path, path)

@@ -17,7 +17,8 @@ class References(NamedTuple):
         dotted: every name that may lead to a module, as ``package.module.name``; ``package.*`` for all that it offers.
         packages: dotted names of packages whose ``__path__`` or ``__name__`` is read: their modules are chosen by name.
         strings: its string constants; docstrings are none.
-        patterns: f-strings and sums that contain a constant, as regular expressions of what they may become.
+        patterns: f-strings and sums, as regular expressions of what they may become: those with at least three letters
+            that do not change, and whatever is put together in a call of ``Study``.
         identifiers: the names and attributes that it uses.
         home: the table ``_HOME`` of a package that imports its names when they are asked for: name to module.
     """
@@ -65,8 +66,9 @@ def references(code: str, package: str = "") -> References:
                 dotted.add(found.rstrip("."))
                 packages |= {found[:-1]} if found.endswith(".") else set()
         elif isinstance(node, (ast.JoinedStr, ast.BinOp)):
-            if (pattern := _pattern(node)).replace(".*", ""):
-                patterns.add(pattern)
+            patterns |= {pattern for pattern in [_pattern(node)] if sum(map(str.isalpha, pattern)) >= 3}
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "Study":
+            patterns |= {_pattern(name) for name in node.args[:1] if not isinstance(name, (ast.Constant, ast.Name))}
         elif isinstance(node, ast.Assign) and [getattr(t, "id", "") for t in node.targets] == ["_HOME"]:
             home = ast.literal_eval(node.value)
     for chain, alone in _chains(nodes):

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from physnn.lab.records.provenance import commit, source_digest
+from physnn.lab.records.provenance import commit
+from physnn.lab.running import files
 from physnn.lab.running.where import here
 from physnn.lab.sweeping.grid import Point, points
-from physnn.lab.sweeping.notebook import Notebook, SweepError, load
-from physnn.lab.sweeping.store import Folder, write
+from physnn.lab.sweeping.notebook import Notebook, SweepError, load, made_from
+from physnn.lab.sweeping.store import Folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,7 +103,8 @@ def make_plan(
             f"retries = {retries}, timeout = {timeout}, threads = {threads}: expected retries from 0, a timeout above "
             "0 s, and threads from 1"
         )
-    read, package = load(notebook), source_digest()
+    read = load(notebook)
+    package = made_from(read.text, read.path.parent)
     return Plan(read, points(read, package, grid, trials, seed), Folder(out), package, retries, timeout, threads)
 
 
@@ -188,8 +190,8 @@ def _outcome(future: "Future", client: "Client") -> dict:
 
 def _keep(plan: Plan, point: Point, attempt: int, outcome: dict) -> dict:
     log, ran = outcome.pop("log"), outcome.pop("notebook") or plan.notebook.text.encode()
-    made_from = {"notebook": plan.notebook.digest, "package": plan.package, "commit": commit()}
-    row = {"point": point.name, "parameters": point.parameters, "attempts": attempt, **outcome, **made_from}
+    sources = {"notebook": plan.notebook.digest, "package": plan.package, "commit": commit()}
+    row = {"point": point.name, "parameters": point.parameters, "attempts": attempt, **outcome, **sources}
     plan.folder.keep(row, ran, f"{point}\n{log}")
     return row
 
@@ -200,13 +202,13 @@ def _show(plan: Plan, rows: Mapping[str, dict]) -> None:
     from physnn.lab.sweeping.table import table
 
     mine = [rows[point.name] for point in plan.points if point.name in rows]
-    made_from = (plan.notebook.digest, plan.package)
+    sources = (plan.notebook.digest, plan.package)
     others = [
         row
         for row in plan.folder.rows()
-        if row["point"] not in rows and row["status"] == "done" and (row["notebook"], row["package"]) == made_from
+        if row["point"] not in rows and row["status"] == "done" and (row["notebook"], row["package"]) == sources
     ]
     if shown := [*mine, *others]:
         frame = table(shown, plan.notebook.contract)
-        write(plan.folder.path / "table.csv", frame.to_csv(index=False, lineterminator="\n").encode())
+        files.write(plan.folder.path / "table.csv", frame.to_csv(index=False, lineterminator="\n"))
         report(plan.notebook, shown, plan.folder)

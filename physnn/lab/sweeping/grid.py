@@ -18,7 +18,7 @@ class Point:
     """One run of the notebook.
 
     Attributes:
-        name: 20 hexadecimal digits of the SHA-256 of notebook, package and all parameters.
+        name: 20 hexadecimal digits of the SHA-256 of the notebook's code, what it imports, and all parameters.
         given: the parameters that the sweep sets.
         parameters: all parameters of the notebook, with its defaults.
     """
@@ -37,7 +37,7 @@ def points(
     """Return every combination of the grid's values, once each; draws are made ``trials`` times, jointly.
 
     The draws of one ``seed`` are the same in every sweep, and more trials only add to them. ``package`` is the digest
-    of the package's source.
+    of what the notebook imports, :func:`physnn.lab.sweeping.notebook.made_from`.
 
     Raises:
         SweepError: a name is unknown, a value is ill-typed or out of range, or draws and ``trials`` do not fit; it

@@ -3,10 +3,12 @@
 import hashlib
 import importlib.util
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from physnn.lab.chapter.contract import Declaration, ParameterError, declarations
+from physnn.lab.running import closure
 
 
 class SweepError(ValueError):
@@ -64,6 +66,18 @@ def load(path: str | Path) -> Notebook:
         raise SweepError(f"{path}: {error}") from error
     digest = hashlib.sha256(json.dumps([cell.source for cell in code]).encode()).hexdigest()
     return Notebook(path, nbformat.writes(notebook), contract, digest)
+
+
+def made_from(text: str, folder: Path) -> str:
+    """Return the digest of what a notebook imports, of physnn and of the modules in its folder.
+
+    Whatever module of physnn a parameter may name (a task, say) counts as well.
+    """
+    import nbformat
+
+    code = [cell for cell in nbformat.reads(text, as_version=4).cells if cell.cell_type == "code"]
+    declared = [cell.source for cell in code if "parameters" in cell.metadata.get("tags", [])]
+    return closure.of_cells([cell.source for cell in code], folder, re.findall(r"[\w-]+", "\n".join(declared))).digest()
 
 
 def _from_source(path: Path, raw: str):

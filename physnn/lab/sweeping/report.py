@@ -7,9 +7,10 @@ from html import escape
 from string import Template
 
 from physnn.lab.figures.palette import TOKENS, dark_stylesheet
+from physnn.lab.running import files
 from physnn.lab.sweeping.notebook import Notebook
 from physnn.lab.sweeping.progress import duration
-from physnn.lab.sweeping.store import Folder, write
+from physnn.lab.sweeping.store import Folder
 
 PAGE = Template("""\
 <!doctype html>
@@ -68,7 +69,7 @@ def report(notebook: Notebook, rows: Sequence[dict], folder: Folder) -> None:
     parts = [*_summary(notebook, rows, varied), *_failures(rows, varied), *_panels(rows, varied, glued)]
     parts += _table(rows, varied, glued)
     page = PAGE.substitute(mark=mark, title=escape(notebook.path.name), style=_style(), body="\n".join(parts))
-    write(path, page.encode())
+    files.write(path, page)
 
 
 def _style() -> str:

@@ -1,12 +1,12 @@
 """What a sweep leaves on disk: per point an executed notebook, a log and a row, each whole or not there."""
 
-import fcntl
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from physnn.lab.running import files
 
 
 class Folder:
@@ -37,31 +37,18 @@ class Folder:
     def keep(self, row: dict, notebook: bytes, log: str) -> None:
         """Write a point's three files, the row last."""
         self.points.mkdir(parents=True, exist_ok=True)
-        write(self.file(row["point"], ".ipynb"), notebook)
-        write(self.file(row["point"], ".log"), log.encode())
+        files.write(self.file(row["point"], ".ipynb"), notebook)
+        files.write(self.file(row["point"], ".log"), log)
         text = json.dumps({**row, "checksum": _checksum(row)}, indent=1, ensure_ascii=False)
-        write(self.file(row["point"], ".json"), f"{text}\n".encode())
+        files.write(self.file(row["point"], ".json"), f"{text}\n")
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Let one sweep at a time into the folder; the system lifts the lock when a sweep ends, however it ends."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with open(self.path / ".lock", "w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                print(f"waiting for another sweep in {self.path}", flush=True)
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            for left in (*self.path.glob(".*.part"), *self.points.glob(".*.part")):  # by one that was killed
-                left.unlink()
+        """Let one sweep at a time into the folder, and delete what one that was killed left half-written."""
+        with files.alone(self.path, "sweep"):
+            files.tidy(self.path)
+            files.tidy(self.points)
             yield
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file as a whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    os.replace(part, path)
 
 
 def _checksum(row: dict) -> str:

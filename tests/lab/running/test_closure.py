@@ -122,8 +122,10 @@ def test_a_digest_is_that_of_names_and_contents(package):
 
 
 def test_names_that_are_put_together_are_patterns():
-    code = references('a = f"{kind}-terms"\nb = "as-" + kind\nc = f"{x}{y}"\nd = x + y')
-    assert code.patterns == {".*\\-terms", "as\\-.*"}
+    code = 'a = f"{kind}-terms"\nb = "as-" + kind + "ed"\nc = f"{x}-{y}"\nd = x + y\nStudy(name)\nStudy("long")'
+    assert references(code).patterns == {r".*\-terms", r"as\-.*ed"}
+    assert references('Study(f"{x}-{y}")').patterns == {r".*\-.*"}
+    assert references("studies.Study(names[0])").patterns == {".*"}
 
 
 def test_nothing_is_imported_by_a_name_that_the_source_does_not_show():

@@ -77,6 +77,18 @@ def test_a_sweep_keeps_what_is_done_and_runs_only_the_rest(notebook, tmp_path):
     assert read(out).energy[0] == -10
 
 
+def test_what_the_notebook_imports_counts_and_nothing_else(tmp_path):
+    beside = tmp_path / "notebooks"
+    notebook = make_notebook(beside, body=f"import helper\n{BODY}")
+    for name in ("helper", "idle"):
+        (beside / f"{name}.py").write_text("")
+    command = [notebook, "--grid", "seed=1", "--out", tmp_path / "out", "--workers", 1]
+    for module, count in (("helper", 1), ("idle", 1), ("helper", 2)):
+        assert sweep(*command)[0] == 0
+        assert runs(notebook)["-5 1"] == count
+        (beside / f"{module}.py").write_text(f"{module} = {count}\n")
+
+
 def test_a_killed_driver_leaves_no_process_and_loses_nothing(notebook, tmp_path):
     out, beside = tmp_path / "out", notebook.parent
     (beside / "hold-3").touch()

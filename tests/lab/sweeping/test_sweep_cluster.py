@@ -98,7 +98,7 @@ def wanted(client):
 
 
 def test_a_worker_with_another_version_runs_nothing(notebook, tmp_path, monkeypatch):
-    monkeypatch.setattr("physnn.lab.sweeping.drive.source_digest", lambda: "another")
+    monkeypatch.setattr("physnn.lab.sweeping.drive.made_from", lambda *_: "another")
     with running(tmp_path) as cluster:
         cluster.worker()
         with Client(cluster.address) as client:

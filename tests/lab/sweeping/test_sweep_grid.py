@@ -13,7 +13,7 @@ import pytest
 
 from physnn.lab.sweeping import cli
 from physnn.lab.sweeping.grid import points
-from physnn.lab.sweeping.notebook import SweepError, load
+from physnn.lab.sweeping.notebook import SweepError, load, made_from
 from physnn.lab.sweeping.store import Folder
 from tests.lab.sweeping.sweeps import BODY, make_notebook
 
@@ -155,6 +155,18 @@ def test_a_name_is_that_of_code_package_and_parameters(tmp_path):
     nbformat.write(ran, path)
     assert name(path) == same
     assert "printed" not in load(path).text
+
+
+def test_a_module_that_a_parameter_may_name_counts(tmp_path):
+    """A task is chosen by name: by a default, or by another value of the parameter's range."""
+    body = "from physnn.lab.training import replicas"
+    cell = 'task: str = "none"  # what is learned, in {none, images}\n'
+    seen = {made_from(load(make_notebook(tmp_path, text, body)).text, tmp_path) for text in (cell, CELL)}
+    (tmp_path / "idle.py").touch()
+    seen.add(made_from(load(make_notebook(tmp_path, CELL, body)).text, tmp_path))
+    assert len(seen) == 1  # the images are the default task of the package itself
+    cells = [body, cell]
+    assert "physnn/lab/training/tasks/images.py" in closure.of_cells(cells, names=["images"]).files
 
 
 def test_a_chapter_and_its_source_have_the_same_points(tmp_path):

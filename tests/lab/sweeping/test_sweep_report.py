@@ -77,14 +77,15 @@ def test_an_unchanged_page_is_not_drawn_again(written):
 
 
 def test_a_cached_sweep_imports_neither_dask_nor_papermill_nor_torch(written, tmp_path):
-    from physnn.lab.records.provenance import source_digest
     from physnn.lab.sweeping import cli
     from physnn.lab.sweeping.grid import points
+    from physnn.lab.sweeping.notebook import made_from
 
     notebook, _, folder = written
-    (point,) = points(notebook, source_digest(), {"seed": "2"})
-    made_from = {"notebook": notebook.digest, "package": source_digest()}
-    folder.keep(row(1, point=point.name, parameters=point.parameters, **made_from), b"{}", "log")
+    package = made_from(notebook.text, notebook.path.parent)
+    (point,) = points(notebook, package, {"seed": "2"})
+    sources = {"notebook": notebook.digest, "package": package}
+    folder.keep(row(1, point=point.name, parameters=point.parameters, **sources), b"{}", "log")
     command = ["sweep", str(notebook.path), "--grid", "seed=2", "--out", str(folder.path)]
     assert cli.main(command) == 0  # draws the page
     heavy = "{'torch', 'distributed', 'papermill', 'matplotlib', 'IPython'}"
