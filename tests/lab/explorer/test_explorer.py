@@ -216,7 +216,7 @@ def test_what_has_not_run_is_left_out_and_what_diverged_is_said(small):
 
 
 def test_the_studies_stand_in_the_order_of_the_chapters_about_them(small):
-    html = output(recorded(small), "tuned", "test_accuracy", {"elsewhere": "a.html", "tuned": "b.html"})
+    html = output(read_grids(small), "tuned", "test_accuracy", {"elsewhere": "a.html", "tuned": "b.html"})
     assert re.findall(r"<option[^>]*>([^<]*)", html)[:2] == ["tuned", "a&lt;b"] and 'href="b.html"' in html
 
 
