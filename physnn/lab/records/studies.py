@@ -173,8 +173,8 @@ class Study:
 
     def parts(self, work: Path = WORK) -> Path:
         """Return the folder that holds a table for each finished replica: of this design, made by this code."""
-        name = self.task_name
-        code = closure.of_modules("physnn.lab.training.chunk", f"physnn.lab.training.tasks.{name}", chosen=[name])
+        task = Path(self.task.__file__)
+        code = closure.of_modules("physnn.lab.training.chunk", task, chosen=[self.task_name])
         return work / f"{self.name}-{self.digest[:12]}-{code.digest()[:12]}"
 
     def run(self, workers: int | None = None, work: Path = WORK, client: "Client | None" = None) -> None:

@@ -56,8 +56,8 @@ def digest(contents: Mapping[str, bytes]) -> str:
     return sha.hexdigest()
 
 
-def of_modules(*names: str, chosen: Iterable[str] = (), package: Path = PACKAGE) -> Closure:
-    """Return what modules of physnn are made from.
+def of_modules(*names: str | Path, chosen: Iterable[str] = (), package: Path = PACKAGE) -> Closure:
+    """Return what modules of physnn are made from, or files that may lie elsewhere.
 
     Args:
         chosen: the modules of packages that are chosen by name; the strings of the code do not choose any then.
@@ -67,7 +67,10 @@ def of_modules(*names: str, chosen: Iterable[str] = (), package: Path = PACKAGE)
     """
     search = _Search(package, None)
     for name in names:
-        if not search.follow(name):
+        if isinstance(name, Path):
+            search.found.files[name.name] = name
+            search.read(name.name, name.read_text(encoding="utf-8"), "")
+        elif not search.follow(name):
             raise ModuleNotFoundError(f"there is no module {name} in {package}")
     return search.end(set(chosen), only=True)
 

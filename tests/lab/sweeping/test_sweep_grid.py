@@ -11,6 +11,7 @@ import nbformat
 import numpy as np
 import pytest
 
+from physnn.lab.running import closure
 from physnn.lab.sweeping import cli
 from physnn.lab.sweeping.grid import points
 from physnn.lab.sweeping.notebook import SweepError, load, made_from
