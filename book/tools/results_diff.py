@@ -22,9 +22,10 @@ from physnn.lab.records.finals import final_rows
 from physnn.lab.records.studies import Study
 from physnn.lab.records.verdicts import effect
 from physnn.lab.statistics.stats import Interval, mean_interval
+from physnn.lab.training.task import column
 
 PATHS = ("results", "book/claims.yml", "_toc.yml")
-METRICS = "test_"  # how the columns that are published begin
+METRICS = "test_"  # how the columns that are published begin, in every task
 
 
 @dataclass
@@ -110,7 +111,7 @@ def _study(study: Study) -> dict[tuple[str, str], Interval]:
         for metric in rows.columns[rows.columns.str.startswith(METRICS)]:
             values = rows[metric].dropna()
             if len(values) > 1:
-                percent = metric == "test_accuracy"
+                percent = column(study.task, metric).scale == 100
                 found[arm, f"{metric}, %" if percent else metric] = mean_interval(100 * values if percent else values)
     return found
 

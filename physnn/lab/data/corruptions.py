@@ -19,6 +19,7 @@ STRENGTHS: dict[str, tuple] = {
 }
 FAMILIES = tuple(STRENGTHS)
 SEVERITIES = (1, 2, 3)
+CLASSES = 10  # of the labels, in all data sets
 
 
 def corrupt(images: Tensor, family: str, severity: int, *, seed: int, start: int = 0) -> Tensor:
@@ -64,7 +65,7 @@ def corrupt(images: Tensor, family: str, severity: int, *, seed: int, start: int
     return _CORRUPTIONS[family](images, STRENGTHS[family][severity - 1], draw).clamp(0, 1)
 
 
-def mislabel(labels: Tensor, share: float, seed: int, classes: int = 10) -> Tensor:
+def mislabel(labels: Tensor, share: float, seed: int) -> Tensor:
     """Return labels of which about this share is wrong: each of the others equally likely, the same for a seed.
 
     A label that is wrong at one share is at every larger one, and with the same wrong value.
@@ -76,8 +77,8 @@ def mislabel(labels: Tensor, share: float, seed: int, classes: int = 10) -> Tens
         raise ValueError(f"share must be between 0 and 1, got {share}")
     generator = torch.Generator().manual_seed(seed)
     hit = torch.rand(len(labels), generator=generator).to(labels.device) < share
-    shift = torch.randint(1, classes, (len(labels),), generator=generator).to(labels.device)
-    return torch.where(hit, (labels + shift) % classes, labels)
+    shift = torch.randint(1, CLASSES, (len(labels),), generator=generator).to(labels.device)
+    return torch.where(hit, (labels + shift) % CLASSES, labels)
 
 
 def _generator(seed: int, family: str, index: int) -> torch.Generator:

@@ -150,17 +150,17 @@ def write(interval: stats.Interval, decimals: int | None) -> str:
     return f"{interval.format('.2f', 10.0**-power)} ×10{str(power).translate(RAISED)}"
 
 
-def packed(values: Iterable[float], decimals: int | None = None, digits: int = 5) -> list[int | None] | None:
+def packed(values: Iterable[float], decimals: int | None = None) -> list[int | None] | None:
     """Return values as integers: decimals, the lowest, and each one's distance from it, None for NaN.
 
-    Without ``decimals``, as many as make ``digits`` of the largest. Of NaN alone nothing is left.
+    Without ``decimals``, as many as make five digits of the largest. Of NaN alone nothing is left.
     """
     values = list(values)
     if all(map(math.isnan, values)):
         return None
     if decimals is None:
         largest = max(abs(value) for value in values if not math.isnan(value))
-        decimals = digits - 1 - math.floor(math.log10(largest)) if largest else 0
+        decimals = 4 - math.floor(math.log10(largest)) if largest else 0
     whole = [None if math.isnan(value) else round(value * 10.0**decimals) for value in values]
     while decimals > 0 and all(number is None or number % 10 == 0 for number in whole):
         decimals, whole = decimals - 1, [None if number is None else number // 10 for number in whole]

@@ -67,6 +67,7 @@ def field_film(
 ) -> None:
     """Display two-dimensional ``frames``, each with its name, paused at ``poster``, as an output that loads nothing.
 
+    Colours go from ``vmin`` to ``vmax``, and what lies outside has theirs; a frame stands for some ``milliseconds``.
     Without a script, and in print, the poster alone stands there; a reader who prefers reduced motion gets the slider
     (``label`` is read out with it) and no button.
 

@@ -16,6 +16,8 @@ from physnn.lab.records.rerun import rerun
 from physnn.lab.records.studies import Study
 from physnn.lab.training import task, tasks
 
+SGD = {"optimizer": "sgd", "momentum": 0.9}
+NETWORKS = {"narrow": {"widths": [64, 4, 64], **SGD}, "wide": {"widths": [64, 32, 64], **SGD}}
 DESIGNS = {
     "parabola": {
         "question": "How far?",
@@ -24,6 +26,16 @@ DESIGNS = {
         "tuning": {"lr": [0.1, 0.4, 3.0], "seeds": [9], "epochs": 3},
         "final": {"seeds": [0, 1, 2], "epochs": 4},
         "contrasts": [["steep", "flat"]],
+    },
+    "digits": {
+        "question": "How clean?",
+        "task": "denoising",
+        "data": "digits",
+        "batch_size": 128,
+        "arms": {name: {"network": "mlp", "noise_level": 0.2, **arm} for name, arm in NETWORKS.items()},
+        "tuning": {"lr": [0.02, 0.3], "seeds": [9], "epochs": 2},
+        "final": {"seeds": [0, 1], "epochs": 3},
+        "contrasts": [["wide", "narrow"]],
     },
 }
 

@@ -71,10 +71,7 @@ def importances(
     *,
     cell: str = "arm",
     by: str = "model",
-    parameter: str = "parameter",
-    score: str = "score",
     roles: Mapping[str, str] | None = None,
-    xlabel: str = "importance",
 ) -> tuple[Figure, np.ndarray]:
     """Draw importances, one panel per cell, a row for each parameter; above it how much the forest explains.
 
@@ -87,28 +84,28 @@ def importances(
     Raises:
         ValueError: as :func:`budgets`.
     """
-    numbers = ["mean", "low", "high", score]
-    require(table, [cell, by, parameter, *numbers], finite=numbers)
+    numbers = ["mean", "low", "high", "score"]
+    require(table, [cell, by, "parameter", *numbers], finite=numbers)
     cells, groups = _names(table, cell, by)
-    parameters = list(dict.fromkeys(table[parameter]))
+    parameters = list(dict.fromkeys(table.parameter))
     fig, axes = _panels(len(cells), 0.55 + 0.26 * len(parameters), sharey=True)
     for ax, name in zip(axes.flat, cells, strict=False):
         ((color, _),) = [_look(name, roles)]
         scores = []
         for i, (group, (_, marker)) in enumerate(zip(groups, MARKS, strict=False)):
             rows = table[(table[cell] == name) & (table[by] == group)]
-            at = rows[parameter].map(parameters.index) + (0.16 if i else -0.16) * (len(groups) - 1)
+            at = rows.parameter.map(parameters.index) + (0.16 if i else -0.16) * (len(groups) - 1)
             ax.hlines(at, rows.low, rows.high, color=color, linewidth=2)
             face = COLORS["paper"] if i else color
             ax.plot(rows["mean"], at, marker, color=color, markerfacecolor=face, markersize=5)
-            scores += [f"{value:.2f}".replace("-", "−") for value in rows[score][:1]]
+            scores += [f"{value:.2f}".replace("-", "−") for value in rows.score[:1]]
         ax.axvline(0, color=COLORS["muted"], linewidth=1, zorder=0.6)
         ax.set_title(f"{name}\nR² {', '.join(scores)}", color=color, fontsize=FONT_SIZE - 1)
         ax.grid(axis="y", visible=False)
     axes.flat[0].set_yticks(range(len(parameters)), parameters)
     axes.flat[0].set_ylim(len(parameters) - 0.4, -0.6)
     _name_groups(fig, groups, dashes=False)
-    fig.supxlabel(xlabel, fontsize=FONT_SIZE)
+    fig.supxlabel("importance", fontsize=FONT_SIZE)
     return fig, axes
 
 

@@ -18,7 +18,6 @@ def learning_curves(
     x: str = "epoch",
     y: str = "accuracy",
     hue: str = "arm",
-    unit: str = "seed",
     roles: Mapping[str, str] | None = None,
     spread: str = "range",
     xlabel: str | None = None,
@@ -29,7 +28,7 @@ def learning_curves(
     """Draw ``y`` against ``x``, one curve per arm with the spread of its seeds as a band.
 
     Args:
-        history: Tidy rows with the columns ``x``, ``y``, ``hue`` and ``unit``.
+        history: Tidy rows with the columns ``x``, ``y`` and ``hue``, one per arm, seed and ``x``.
         roles: Arm to role, for arms whose name is not itself a role. Arms of one role share its
             colour and differ by their dashes.
         spread: ``"range"`` draws the median and the band from the lowest to the highest seed,
@@ -40,7 +39,7 @@ def learning_curves(
     Raises:
         ValueError: a column is missing, an arm has no role, or ``spread`` is unknown.
     """
-    require(history, [x, y, hue, unit])
+    require(history, [x, y, hue])
     if spread not in ("range", "sd"):
         raise ValueError(f"spread={spread!r}; expected 'range' (median, lowest to highest) or 'sd' (mean, one sd)")
     fig, ax = new_axes(ax)

@@ -24,22 +24,34 @@ from physnn.lab.models.network import seeded
 from physnn.lab.models.plain import choice, number, widths
 from physnn.lab.training.chance import Chance
 from physnn.lab.training.engine import Engine
-from physnn.lab.training.task import Budget, Replica
+from physnn.lab.training.task import Budget, Column, Replica
 from physnn.lab.training.updates import Update
 
-COLUMNS: Mapping[str, str] = {
-    "loss": "mean squared error per pixel, a mean over the epoch's steps",
-    "validation_mse": "mean squared error per pixel on the validation images, with noise that is always the same",
-    "validation_psnr": "peak signal-to-noise ratio of that, in decibels: -10 log10(validation_mse)",
-    "noisy_psnr": "peak signal-to-noise ratio of the noisy validation images themselves, in decibels",
-    "kinetic": "kinetic temperature, a mean over every tenth step of the epoch; not for Adam",
-    "configurational": "configurational temperature, likewise",
-    "norm": "norm of the parameters",
-    "distance": "distance of the parameters from their start",
-    "seconds": "of training, cumulative, shared among those trained together",
-    "test_mse": "mean squared error per pixel on the test images, after the last epoch",
-    "test_psnr": "peak signal-to-noise ratio of that, in decibels",
+COLUMNS: Mapping[str, Column] = {
+    "test_psnr": Column(
+        "peak signal-to-noise ratio on the test images, after the last epoch: -10 log10(test_mse), in decibels",
+        "test PSNR, dB",
+        decimals=2,
+        larger=True,
+    ),
+    "test_mse": Column("mean squared error per pixel on the test images, after the last epoch", larger=False),
+    "validation_psnr": Column(
+        "peak signal-to-noise ratio on the validation images, with noise that is always the same",
+        "validation PSNR, dB",
+        decimals=2,
+        larger=True,
+        guess=0.0,  # an error as large as the brightest pixel
+    ),
+    "validation_mse": Column("mean squared error per pixel, likewise", larger=False),
+    "noisy_psnr": Column("peak signal-to-noise ratio of the noisy validation images themselves, in decibels"),
+    "loss": Column("mean squared error per pixel, a mean over the epoch's steps", "training loss, last epoch"),
+    "kinetic": Column("kinetic temperature, a mean over every tenth step of the epoch; not for Adam"),
+    "configurational": Column("configurational temperature, likewise"),
+    "norm": Column("norm of the parameters"),
+    "distance": Column("distance of the parameters from their start", "distance from the start"),
+    "seconds": Column("of training, cumulative, shared among those trained together"),
 }
+SCORE, RESULT = "validation_psnr", "test_psnr"
 NETWORKS = ("mlp", "convolutional")
 PIECE = 500  # images that are evaluated at a time
 STREAM = 0x5EED  # keeps the noise of the images apart from the start values, which the bare seed gives
@@ -192,6 +204,11 @@ def _errors(engine: Engine, images: Dataset, name: str, level: float) -> tuple[T
         sums[0] += (outputs - clean).square().flatten(1).sum(1)
         sums[1] += (noisy - clean).square().sum()
     return tuple(sums / split.images.numel())
+
+
+def checksum(data: str) -> str:
+    """Return the checksum of a data set."""
+    return load(data).checksum
 
 
 _load = cache(lambda dataset, device: load(dataset, device=device))
