@@ -36,14 +36,14 @@ def final_history(study: Study) -> pd.DataFrame:
 
 
 def final_rows(study: Study) -> pd.DataFrame:
-    """Return the last row of each final run that reached the end, and its test accuracy in ``percent``.
+    """Return the last row of each final run that reached the end, and its test accuracy, if it has one, in ``percent``.
 
     Raises:
         ValueError, FileNotFoundError: as :func:`final_history`.
     """
     rows = final_history(study)
     rows = rows[rows.epoch == study.design["final"]["epochs"]]
-    return rows.assign(percent=100 * rows.test_accuracy)
+    return rows.assign(percent=100 * rows.test_accuracy) if "test_accuracy" in rows else rows
 
 
 def lost_runs(study: Study, rows: pd.DataFrame) -> pd.Series:
