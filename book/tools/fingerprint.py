@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import nbformat
-import yaml
 from nbformat import NotebookNode
 
 from book.tools import pairs
@@ -21,6 +20,7 @@ EXECUTES = "physnn.lab.running.notebook"
 RECORDS = "physnn/lab/records/"
 STUDIES = f"{RECORDS}studies.py"
 GIVES_NONE = (f"{RECORDS}__init__.py", f"{RECORDS}provenance.py")
+TASK = re.compile(r"""^task: *["']?([\w-]+)""", re.MULTILINE)  # of a design, which YAML would read for a second
 FILE = re.compile(r"(?:[\w.*?\[\]-]+/)*[\w*?\[\]-][\w.*?\[\]-]*\.\w+")  # a relative path, or a pattern of some
 
 
@@ -34,7 +34,7 @@ def notebook(project: Project, source: Path, parameters: dict) -> str:
     made, records = reached(project, source, content, parameters)
     texts = [nbformat.writes(content), json.dumps(parameters, sort_keys=True)]
     texts += [made.digest(), closure.of_modules(EXECUTES).digest()]
-    beside = {path for text in made.strings for path in _named(source.parent, text)}
+    beside = _named(source.parent, made)
     return _digest(project, [*records, *beside, project.root / "requirements.lock"], texts)
 
 
@@ -49,16 +49,18 @@ def reached(project: Project, source: Path, notebook: NotebookNode, parameters: 
     values = set(_texts(parameters))
     made = closure.of_cells(cells, source.parent, values, project.root / "physnn")
     every = sorted(path for path in (project.root / "results").glob("*") if path.is_dir())
-    patterns = {re.escape(text) for text in made.strings | values}
-    patterns |= {pattern for code in made.code.values() for each in code for pattern in each.patterns}
-    named = [path for path in every if any(re.fullmatch(pattern, path.name) for pattern in patterns)]
+    names = made.strings | values
+    put_together = re.compile("|".join(sorted(made.patterns)) or "(?!)")
+    named = [path for path in every if path.name in names or put_together.fullmatch(path.name)]
     reads = {name for name in made.files if name.startswith(RECORDS)} - {*GIVES_NONE}
     if made.naming("RESULTS") - {*GIVES_NONE, STUDIES} or (reads and not named):
         named = every
     # A study's design names the task that trains it: the notebook may train it, too.
-    designs = [yaml.safe_load(path.read_text(encoding="utf-8")) for each in named for path in each.glob("design.yml")]
-    tasks = {design["task"] for design in designs if "task" in design}
-    return closure.of_cells(cells, source.parent, values | tasks, project.root / "physnn"), named
+    designs = [path.read_text(encoding="utf-8") for each in named for path in each.glob("design.yml")]
+    tasks = {task for design in designs for task in TASK.findall(design)}
+    if tasks:
+        made = closure.of_cells(cells, source.parent, values | tasks, project.root / "physnn")
+    return made, named
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -70,11 +72,15 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(each)
 
 
-def _named(folder: Path, text: str) -> list[Path]:
-    """Return the files that a text names from a folder, by their path or a pattern with ``*``."""
-    if not FILE.fullmatch(text):
-        return []
-    return [path for path in (folder.glob(text) if "*" in text else [folder / text]) if path.is_file()]
+def _named(folder: Path, made: Closure) -> set[Path]:
+    """Return the files that the code names from a folder: by their path, a pattern with ``*``, or an f-string."""
+    found = set()
+    for text in filter(FILE.fullmatch, made.strings):
+        found.update(folder.glob(text) if "*" in text else [folder / text])
+    endings = (pattern for pattern in sorted(made.patterns) if re.search(r"\\\.\w+$", pattern))
+    put_together = re.compile("|".join(endings) or "(?!)")
+    found.update(path for path in folder.iterdir() if put_together.fullmatch(path.name))
+    return {path for path in found if path.is_file()}
 
 
 def site(project: Project) -> str:

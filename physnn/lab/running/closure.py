@@ -38,6 +38,11 @@ class Closure:
         """All string constants of the code."""
         return {text for several in self.code.values() for each in several for text in each.strings}
 
+    @property
+    def patterns(self) -> set[str]:
+        """Regular expressions of what strings may become that the code puts together."""
+        return {pattern for several in self.code.values() for each in several for pattern in each.patterns}
+
     def naming(self, identifier: str) -> set[str]:
         """Return the modules whose code uses a name or an attribute."""
         return {name for name, several in self.code.items() if any(identifier in each.identifiers for each in several)}

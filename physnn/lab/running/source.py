@@ -7,6 +7,7 @@ from functools import cache
 from typing import NamedTuple
 
 MODULE = re.compile(r"\bphysnn(?:\.\w+)+\.?")
+TELLING = re.compile(r"(?:[a-zA-Z].*){3}|\\\.\w+$")  # three letters, or the ending of a file's name
 MAGIC = re.compile(r"^(\s*)[%!].*$", re.MULTILINE)
 
 
@@ -18,7 +19,7 @@ class References(NamedTuple):
         packages: dotted names of packages whose ``__path__`` or ``__name__`` is read: their modules are chosen by name.
         strings: its string constants; docstrings are none.
         patterns: f-strings and sums, as regular expressions of what they may become: those with at least three letters
-            that do not change, and whatever is put together in a call of ``Study``.
+            or the ending of a file's name that do not change, and whatever is put together in a call of ``Study``.
         identifiers: the names and attributes that it uses.
         home: the table ``_HOME`` of a package that imports its names when they are asked for: name to module.
     """
@@ -66,7 +67,7 @@ def references(code: str, package: str = "") -> References:
                 dotted.add(found.rstrip("."))
                 packages |= {found[:-1]} if found.endswith(".") else set()
         elif isinstance(node, (ast.JoinedStr, ast.BinOp)):
-            patterns |= {pattern for pattern in [_pattern(node)] if sum(map(str.isalpha, pattern)) >= 3}
+            patterns |= {pattern for pattern in [_pattern(node)] if TELLING.search(pattern)}
         elif isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "Study":
             patterns |= {_pattern(name) for name in node.args[:1] if not isinstance(name, (ast.Constant, ast.Name))}
         elif isinstance(node, ast.Assign) and [getattr(t, "id", "") for t in node.targets] == ["_HOME"]:
@@ -88,6 +89,8 @@ def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
     children: Iterator[ast.AST] | Sequence[ast.AST] = ast.iter_child_nodes(tree)
     if isinstance(tree, ast.If) and "TYPE_CHECKING" in (getattr(tree.test, "id", ""), getattr(tree.test, "attr", "")):
         children = tree.orelse
+    elif isinstance(tree, ast.FormattedValue):  # without the format
+        children = [tree.value]
     yield tree
     for child in children:
         yield from _nodes(child)

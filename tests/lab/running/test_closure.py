@@ -124,6 +124,7 @@ def test_a_digest_is_that_of_names_and_contents(package):
 def test_names_that_are_put_together_are_patterns():
     code = 'a = f"{kind}-terms"\nb = "as-" + kind + "ed"\nc = f"{x}-{y}"\nd = x + y\nStudy(name)\nStudy("long")'
     assert references(code).patterns == {r".*\-terms", r"as\-.*ed"}
+    assert references('f"{page}.md", f"{x}.{y}", f"{x:.2f}"').patterns == {r".*\.md"}
     assert references('Study(f"{x}-{y}")').patterns == {r".*\-.*"}
     assert references("studies.Study(names[0])").patterns == {".*"}
 
