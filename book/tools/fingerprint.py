@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -35,7 +34,7 @@ def notebook(project: Project, source: Path, parameters: dict) -> str:
     texts = [nbformat.writes(content), json.dumps(parameters, sort_keys=True)]
     texts += [made.digest(), closure.of_modules(EXECUTES).digest()]
     beside = _named(source.parent, made)
-    return _digest(project, [*records, *beside, project.root / "requirements.lock"], texts)
+    return _digest([*records, *sorted(beside), project.root / "requirements.lock"], texts)
 
 
 def reached(project: Project, source: Path, notebook: NotebookNode, parameters: dict) -> tuple[Closure, list[Path]]:
@@ -86,18 +85,20 @@ def _named(folder: Path, made: Closure) -> set[Path]:
 def site(project: Project) -> str:
     """Digest the staged pages, the package (the API page shows it), the book's tools and the lock."""
     folders = [project.stage, project.root / "physnn", Path(__file__).parent]
-    return _digest(project, [*folders, project.root / "requirements.lock"])
+    return _digest([*folders, project.root / "requirements.lock"])
 
 
 def scoreboard(project: Project) -> str:
     """Digest the claims, the pages they can link to, the recorded results, and what judges and writes them."""
     files = [project.root / "book" / "claims.yml", project.root / "_toc.yml", Path(__file__).with_name("claims.py")]
-    return _digest(project, [project.root / "physnn", project.root / "results", *files])
+    return _digest([project.root / "physnn", project.root / "results", *files])
 
 
-def _digest(project: Project, paths: Iterable[Path], texts: Iterable[str] = ()) -> str:
-    """Digest files, all files of folders, and texts."""
-    every = {file for path in paths for file in (path.rglob("*") if path.is_dir() else [path])}
-    files = {file for file in every if file.is_file() and "__pycache__" not in file.parts}
-    contents = {os.path.relpath(file, project.root): file.read_bytes() for file in files}
-    return closure.digest(contents | {f"text {i}": text.encode() for i, text in enumerate(texts)})
+def _digest(paths: Iterable[Path], texts: Iterable[str] = ()) -> str:
+    """Digest files, all files of folders, and texts, in their order and wherever the project lies."""
+    contents = {f"text {i}": text.encode() for i, text in enumerate(texts)}
+    for i, path in enumerate(paths):
+        for file in path.rglob("*") if path.is_dir() else [path]:
+            if file.is_file() and "__pycache__" not in file.parts:
+                contents[f"{i} {path.name}/{file.relative_to(path).as_posix()}"] = file.read_bytes()
+    return closure.digest(contents)
