@@ -16,9 +16,7 @@ from physnn.lab.running import closure
 from physnn.lab.running.closure import Closure
 
 EXECUTES = "physnn.lab.running.notebook"
-RECORDS = "physnn/lab/records/"
-STUDIES = f"{RECORDS}studies.py"
-GIVES_NONE = (f"{RECORDS}__init__.py", f"{RECORDS}provenance.py")
+PLACE, STUDIES = "physnn/lab/records/provenance.py", "physnn/lab/records/studies.py"  # of RESULTS, and who reads one
 TASK = re.compile(r"""^task: *["']?([\w-]+)""", re.MULTILINE)  # of a design, which YAML would read for a second
 FILE = re.compile(r"(?:[\w.*?\[\]-]+/)*[\w*?\[\]-][\w.*?\[\]-]*\.\w+")  # a relative path, or a pattern of some
 
@@ -41,8 +39,8 @@ def reached(project: Project, source: Path, notebook: NotebookNode, parameters: 
     """Return the modules that a notebook reaches, and those of the recorded studies that it may read.
 
     A study is read if a string is its name, or an f-string could become it: a string of the cells, of the parameters or
-    of a module that they reach. All are, if such a module asks for all of them (it uses ``RESULTS``, and is not one of
-    the two that give out one study by its name), or if the notebook reaches the records, but names none.
+    of a module that they reach. All are, if such a module may read all of them (it uses ``RESULTS``, and is not the one
+    that gives out a study by its name), or if the notebook reaches that one, but names no study.
     """
     cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     values = set(_texts(parameters))
@@ -51,8 +49,8 @@ def reached(project: Project, source: Path, notebook: NotebookNode, parameters: 
     names = made.strings | values
     put_together = re.compile("|".join(sorted(made.patterns)) or "(?!)")
     named = [path for path in every if path.name in names or put_together.fullmatch(path.name)]
-    reads = {name for name in made.files if name.startswith(RECORDS)} - {*GIVES_NONE}
-    if made.naming("RESULTS") - {*GIVES_NONE, STUDIES} or (reads and not named):
+    readers = made.naming("RESULTS") - {PLACE}
+    if readers - {STUDIES} or (readers and not named):
         named = every
     # A study's design names the task that trains it: the notebook may train it, too.
     designs = [path.read_text(encoding="utf-8") for each in named for path in each.glob("design.yml")]

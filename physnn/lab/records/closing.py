@@ -1,13 +1,16 @@
 """How a chapter ends: all its numbers by name, how long it takes, and where everything comes from."""
 
 import time
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from physnn.lab.chapter.contract import Parameters
 from physnn.lab.chapter.naming import glue, glued
 from physnn.lab.records.provenance import environment, show_line
-from physnn.lab.records.studies import Study
+
+if TYPE_CHECKING:  # a chapter without a study is not made from what studies are made from
+    from physnn.lab.records.studies import Study
 
 _START = time.perf_counter()
 
@@ -17,12 +20,12 @@ def elapsed() -> float:
     return time.perf_counter() - _START
 
 
-def study_minutes(*studies: Study) -> float:
+def study_minutes(*studies: "Study") -> float:
     """Return the minutes that the recorded runs of the studies took together, on the machines that made them."""
     return sum(study.provenance["seconds_of_this_run"] for study in studies) / 60
 
 
-def numbers(*studies: Study) -> pd.DataFrame:
+def numbers(*studies: "Study") -> pd.DataFrame:
     """Name the time to rerun the page (``minutes``) and the studies made for it (``study-minutes``).
 
     Returns:
@@ -34,7 +37,7 @@ def numbers(*studies: Study) -> pd.DataFrame:
     return glued()
 
 
-def provenance(parameters: Parameters, data: str, *studies: Study) -> None:
+def provenance(parameters: Parameters, data: str, *studies: "Study") -> None:
     """Show where the page's numbers come from: a line for the page, and one for each study that it reads.
 
     Args:

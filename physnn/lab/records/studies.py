@@ -29,7 +29,8 @@ import pandas as pd
 import yaml
 
 from physnn.lab.records.provenance import RESULTS, environment, show_line
-from physnn.lab.running import closure, files
+from physnn.lab.running import files
+from physnn.lab.training.chunk import made_from
 from physnn.lab.training.replicas import chunks
 from physnn.lab.training.task import IMAGES, Budget, Replica, Task, column, find
 
@@ -173,9 +174,7 @@ class Study:
 
     def parts(self, work: Path = WORK) -> Path:
         """Return the folder that holds a table for each finished replica: of this design, made by this code."""
-        task = Path(self.task.__file__)
-        code = closure.of_modules("physnn.lab.training.chunk", task, chosen=[self.task_name])
-        return work / f"{self.name}-{self.digest[:12]}-{code.digest()[:12]}"
+        return work / f"{self.name}-{self.digest[:12]}-{made_from(self.task_name)[:12]}"
 
     def run(self, workers: int | None = None, work: Path = WORK, client: "Client | None" = None) -> None:
         """Run every replica that has no result yet, and record the table. Ctrl-C keeps what is finished.

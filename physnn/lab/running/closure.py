@@ -62,7 +62,7 @@ def digest(contents: Mapping[str, bytes]) -> str:
 
 
 def of_modules(*names: str | Path, chosen: Iterable[str] = (), package: Path = PACKAGE) -> Closure:
-    """Return what modules of physnn are made from, or files that may lie elsewhere.
+    """Return what modules are made from: of physnn, by their name or file, or files of elsewhere.
 
     Args:
         chosen: the modules of packages that are chosen by name; the strings of the code do not choose any then.
@@ -72,6 +72,8 @@ def of_modules(*names: str | Path, chosen: Iterable[str] = (), package: Path = P
     """
     search = _Search(package, None)
     for name in names:
+        if isinstance(name, Path) and name.is_relative_to(package):
+            name = ".".join(["physnn", *name.relative_to(package).with_suffix("").parts])
         if isinstance(name, Path):
             search.found.files[name.name] = name
             search.read(name.name, name.read_text(encoding="utf-8"), "")

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from physnn.lab.running import closure
 from physnn.lab.training import task
 from physnn.lab.training.task import Budget, Recipe, Replica
 
@@ -64,6 +66,12 @@ def collect(job: Job, tick: Callable[[int], object] = lambda count: None) -> Chu
     alive = {row["replica"] for row in rows[-1]} if rows else set()
     marked = [row | {"diverged": row["replica"] not in alive} for several in rows for row in several]
     return Chunk(job.members, marked, len(rows) == job.budget.epochs + 1)
+
+
+def made_from(name: str) -> str:
+    """Return the digest of what decides the numbers of a task: of all that it imports, and that this module does."""
+    own = Path(task.find(name).__file__)
+    return closure.of_modules("physnn.lab.training.chunk", own, chosen=[name]).digest()
 
 
 def arrange(recipes: Sequence[Recipe], seeds: Sequence[int], workers: int = 1) -> list[list[int]]:

@@ -13,13 +13,14 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from physnn.lab.running.where import ClusterError
-from physnn.lab.training.chunk import Chunk, Job, collect
+from physnn.lab.training.chunk import Chunk, Job, collect, made_from
 
 if TYPE_CHECKING:
     from distributed import Client, Future, Worker
 
 GLANCE = 0.2  # seconds between two looks at what has happened
 EPOCHS = "physnn-epochs"  # the topic of what workers tell while they train
+_made_from = cache(made_from)  # once a process: what it has imported stays as it is
 _stopped: set[str] = set()  # on a worker: tasks that shall end after the epoch they are in
 
 
@@ -140,14 +141,6 @@ def train_job(task: str, made_from: str, pickled: bytes) -> Chunk:
         return key not in _stopped and wanted()
 
     return collect(pickle.loads(pickled), tick)
-
-
-@cache
-def _made_from(task: str) -> str:
-    """Return the digest of what decides the numbers of a task."""
-    from physnn.lab.records.provenance import source_digest
-
-    return source_digest()
 
 
 class _Bar:

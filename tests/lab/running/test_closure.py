@@ -86,6 +86,12 @@ def test_what_cannot_be_read_is_made_from_everything(package):
 def test_a_study_is_made_from_its_task_and_no_other(package):
     made = closure.of_modules("physnn.lab.task", "physnn.lab.tasks.images", chosen=["images"], package=package)
     assert {name.removeprefix("physnn/") for name in made.files} == {"__init__.py", *TASKS, "lab/tasks/images.py"}
+    by_file = closure.of_modules(package / "lab" / "task.py", package / "lab/tasks/images.py", package=package)
+    assert by_file.files == made.files
+    own = package.parent / "own.py"
+    own.write_text("from physnn.lab import glue\n")
+    made = closure.of_modules(own, package=package)
+    assert {name.removeprefix("physnn/") for name in made.files} == {"own.py", "__init__.py", *NAMING}
     with pytest.raises(ModuleNotFoundError, match=r"no module physnn\.lab\.tasks\.graph in"):
         closure.of_modules("physnn.lab.tasks.graph", package=package)
 
