@@ -101,7 +101,12 @@ def _result(future: "Future", client: "Client") -> Chunk:
 
 def _stop_all(client: "Client", futures: "Sequence[Future]") -> set[str]:
     """Ask for the end of tasks; return the keys of those that a worker has, finished ones too."""
-    said = client.run(_stop, [future.key for future in futures], on_error="ignore")
+    from physnn.lab.running.cluster import lost
+
+    try:
+        said = client.run(_stop, [future.key for future in futures], on_error="ignore")
+    except OSError as error:
+        raise lost(client) from error
     return {key for keys in said.values() for key in keys}
 
 
@@ -127,7 +132,9 @@ def train_job(task: str, made_from: str, pickled: bytes) -> Chunk:
         many = f"the worker {worker.address} has {worker.state.nthreads} threads"
         raise ClusterError(f"{many}; training needs workers of one: dask worker --nthreads 1")
     if _made_from(task) != made_from:
-        raise ClusterError(f"the package on {worker.address} is not the physnn that asks it to train; install that one")
+        raise ClusterError(
+            f"the package on {worker.address} is not the physnn that asks it to train; start it with that one"
+        )
     import torch
 
     torch.set_num_threads(1)

@@ -11,6 +11,7 @@ from physnn.lab.records import rerun as module
 from physnn.lab.records import studies
 from physnn.lab.records.rerun import _alarm, main, rerun
 from physnn.lab.records.studies import Study
+from tests.lab.running.clusters import running
 
 PLAIN = {"widths": [64, 10], "layer": "linear", "loss": "cross-entropy", "optimizer": "sgd", "momentum": 0.9}
 DESIGN = {
@@ -125,6 +126,35 @@ def test_the_time_ends_what_runs_and_leaves_no_alarm(results, capsys):
     main(["cheap", "dear", "--again", "--minutes", "1e-9"])
     out = capsys.readouterr().out
     assert "dear: not begun" in out and "the time is over; the same command goes on from here" in out
+
+
+def test_on_a_cluster_and_without_its_scheduler(results, tmp_path, monkeypatch):
+    """What was finished before the scheduler went away is kept, and the same command without it goes on."""
+    chunks = studies.chunks
+
+    def bereft(*arguments, **options):
+        for chunk in chunks(*arguments, **options):
+            yield chunk
+            cluster.processes[0].kill()
+            cluster.processes[0].wait()
+
+    with running(tmp_path) as cluster:
+        cluster.worker()
+        monkeypatch.setattr(studies, "chunks", bereft)
+        lost = f"the Dask scheduler {cluster.address} went away.*what is finished is kept, and the same command goes on"
+        with pytest.raises(SystemExit, match=lost):
+            main(["new", "--scheduler-file", str(cluster.file)])
+        with pytest.raises(SystemExit, match=f"no connection to the Dask scheduler {cluster.address}"):
+            monkeypatch.setattr("physnn.lab.running.cluster.PATIENCE", 1)
+            main(["new", "--scheduler", cluster.address])
+    (folder,) = (results.parent / "_build" / "studies").glob("new-*")
+    parts = files(folder)
+    assert len(parts) == 2
+    monkeypatch.setattr(studies, "chunks", chunks)
+    (made,) = rerun(["new"], workers=1)
+    assert (made.state, made.done) == ("complete", 8)
+    after = files(folder)
+    assert {path: after[path] for path in parts} == parts
 
 
 @pytest.mark.parametrize("minutes", ["0", "-1", "nan"])

@@ -52,7 +52,7 @@ def here():
 
 
 def test_a_killed_worker_is_replaced_and_its_chunk_runs_again(here):
-    several, ticks, victims = jobs(3, 300), [], []
+    several, ticks, victims = jobs(2, 200), [], []
 
     def tick(count):
         ticks.append(count)
@@ -64,7 +64,7 @@ def test_a_killed_worker_is_replaced_and_its_chunk_runs_again(here):
     assert victims and all(chunk.complete for chunk in made)
     for chunk in made:
         agree(chunk, several[chunk.members[0] // 2])
-    assert sum(ticks) == 3 * 2 * 300, "every epoch once, those of the killed worker too"
+    assert sum(ticks) == 2 * 2 * 200, "every epoch once, those of the killed worker too"
     wait_for(lambda: len(here.nthreads()) == 2, "another worker")
     assert victims[0] not in here.run(os.getpid).values()
 
