@@ -1,18 +1,33 @@
-"""Training many replicas together, as the studies do, against one after the other with modules."""
+"""Training many replicas together, as the studies do: against one after the other, and stacked against vmap."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from benchmarks.epoch import load
 from benchmarks.harness import Bench, Row
+from physnn.lab.models.losses import make
+from physnn.lab.models.network import seeded
 from physnn.lab.models.recipe import Recipe
 from physnn.lab.training.chunk import arrange
+from physnn.lab.training.engine import Engine
 from physnn.lab.training.stack import Stack
+from physnn.lab.training.updates import Update
 
 SHARED = {"layer": "linear", "loss": "ginzburg-landau", "optimizer": "sgd", "momentum": 0.9}
 MODELS = {"linear": [784, 10], "MLP-256": [784, 256, 10]}
+POST = {"layer": "experimental", "beta_init": 0.1}
+FORMS = {  # what there is a stacked form of
+    "linear": {"widths": [784, 10]},
+    "MLP-256": {"widths": [784, 256, 10]},
+    "the post's layer": {"widths": [784, 10], **POST},
+    "MLP-256 of the post's layers": {"widths": [784, 256, 10], **POST},
+    "FiLM": {"widths": [784, 10], "layer": "film"},
+    "squeeze-and-excitation": {"widths": [784, 10], "layer": "squeeze-excitation"},
+    "CNN": {"widths": [784, 10], "layer": "convolutional"},
+}
 BATCH, LR = 128, 0.01
 MUST = {"cpu": {"linear": ">= 2", "MLP-256": ">= 0.95"}, "cuda": {"linear": ">= 15"}}
 
@@ -30,18 +45,37 @@ def rows(bench: Bench) -> Iterator[Row]:
             ):
                 row.name = f"replicas, {name}, {kind}: {row.name}"
                 yield row
+    for name, options in FORMS.items():
+        recipe, count = Recipe.read({**SHARED, **options}), 4 if name == "CNN" and not bench.gpu else count
+        for seeds, kind in ((list(range(count)), f"{count} seeds"), ([0] * count, f"{count} arms of one seed")):
+            runs = {"stacked": together(recipe, seeds, *data), "vmap": together(recipe, seeds, *data, form=engine)}
+            yield from bench.compare(runs, "stacked", seconds=3, title=f"replicas, {name}, {kind}: ")
 
 
-def together(recipe: Recipe, seeds: list[int], images: Tensor, labels: Tensor) -> Callable[[], None]:
+def stack(recipe: Recipe, seeds: list[int], device: torch.device) -> Stack:
+    """Return the replicas in their stacked form."""
+    return Stack([recipe] * len(seeds), [LR] * len(seeds), seeds, 1, device)
+
+
+def engine(recipe: Recipe, seeds: list[int], device: torch.device) -> Engine:
+    """Return the same replicas by vmap."""
+    networks, noise = zip(*(seeded(recipe.network, seed) for seed in seeds), strict=True)
+    update = partial(Update, [recipe] * len(seeds), [LR] * len(seeds), noise, steps=1)
+    return Engine(networks, make(recipe.loss, recipe.choices, recipe.coefficients), update, device=device)
+
+
+def together(
+    recipe: Recipe, seeds: list[int], images: Tensor, labels: Tensor, form: Callable[..., Stack | Engine] = stack
+) -> Callable[[], None]:
     """Return a step of all replicas, in the computations that ``train`` would make of them."""
     plan = arrange([recipe] * len(seeds), seeds)
-    stacks = [Stack([recipe] * len(m), [LR] * len(m), [seeds[i] for i in m], 1, images.device) for m in plan]
+    forms = [(form(recipe, [seeds[i] for i in m], images.device), len({seeds[i] for i in m})) for m in plan]
 
     def run() -> None:
-        for stack in stacks:
-            index = torch.randint(len(images), (len(stack.order.generators), BATCH), device=images.device)
+        for replicas, distinct in forms:
+            index = torch.randint(len(images), (distinct, BATCH), device=images.device)
             x = images.index_select(0, index.flatten()).float().div_(255).view(*index.shape, -1)
-            stack.step(x, labels[index])
+            replicas.step(x, labels[index])
 
     return run
 
