@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -41,8 +42,11 @@ PAGE = [  # what Sphinx and MyST-NB write and an EPUB may not hold, and what sta
 ]
 
 
-def epub(project: Project, target: Path) -> None:
-    """Write the EPUB of the executed notebooks and the prose to ``target``.
+SPHINX = (sys.executable, "-m", "sphinx")
+
+
+def epub(project: Project, target: Path, sphinx: Sequence[str | Path] = SPHINX) -> None:
+    """Write the EPUB of the executed notebooks and the prose to ``target``; ``sphinx`` is the command that makes it.
 
     Raises:
         BookError: the notebooks have not been executed, Sphinx complains, or a page is not what an EPUB may hold.
@@ -60,7 +64,7 @@ def epub(project: Project, target: Path) -> None:
         nbformat.write(notebook, path)
     shutil.rmtree(work, ignore_errors=True)
     options = ["-b", "epub", "-W", "-n", "--keep-going", "-q", "-d", work / "doctrees"]
-    command = [sys.executable, "-m", "sphinx", *options, stage, work / "made"]
+    command = [*sphinx, *options, stage, work / "made"]
     environment = os.environ | {"SOURCE_DATE_EPOCH": _date(project)}
     result = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env=environment

@@ -2,7 +2,7 @@
 
 Jupyter Book 1 is in maintenance and holds Sphinx at 7. This says what would break on the day the book moves: it builds
 the pages that ``make book`` has staged with the current Sphinx, MyST-NB and theme, with every warning an error, from a
-``conf.py`` derived from ``_config.yml``.
+``conf.py`` derived from ``_config.yml``; then the EPUB, from its own settings.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ from pathlib import Path
 
 import yaml
 
+from book.tools import epub
+from book.tools.build import alone
 from book.tools.project import HERE, BookError, Project
+
+PACKAGES = sysconfig.get_path("purelib")  # what the documented code imports: that of make book, borrowed
+LAUNCH = "import sys; sys.path.append({packages!r}); from sphinx.cmd.build import main; sys.exit(main())"
 
 # What Jupyter Book says to Sphinx where _config.yml is silent.
 DEFAULTS = {
@@ -94,11 +99,11 @@ def _flat(config: dict, prefix: str = "") -> dict:
     return found
 
 
-def conf(config: dict, packages: Path) -> str:
+def conf(config: dict, packages: str = PACKAGES) -> str:
     """Return the text of ``conf.py`` for ``config``.
 
-    ``packages`` holds what the documented code imports. It comes last on the path, when the extensions have been
-    imported, so that everything of Sphinx is that of the environment which runs it.
+    ``packages`` comes last on the path, when the extensions have been imported, so that everything of Sphinx is that
+    of the environment which runs it.
     """
     local = config.get("sphinx", {}).get("local_extensions", {})
     made = settings(config)
@@ -106,7 +111,7 @@ def conf(config: dict, packages: Path) -> str:
     lines = ['"""Derived from _config.yml by book/tools/plain_sphinx.py."""', ""]
     lines += ["import sys", "from importlib import import_module", "from pathlib import Path", ""]
     lines += [f"sys.path.insert(0, str(Path(__file__).parent / {folder!r}))" for folder in sorted(set(local.values()))]
-    lines += [f"for name in {foreign!r}:", "    import_module(name)", f"sys.path.append({str(packages)!r})", ""]
+    lines += [f"for name in {foreign!r}:", "    import_module(name)", f"sys.path.append({packages!r})", ""]
     return "\n".join(lines + [f"{name} = {value!r}" for name, value in sorted(made.items())]) + "\n"
 
 
@@ -122,7 +127,7 @@ def build(project: Project, python: Path) -> Path:
     shutil.rmtree(work, ignore_errors=True)
     shutil.copytree(project.stage, source := work / "source")
     config = yaml.safe_load((source / "_config.yml").read_text(encoding="utf-8"))
-    (source / "conf.py").write_text(conf(config, Path(sysconfig.get_path("purelib"))), encoding="utf-8")
+    (source / "conf.py").write_text(conf(config), encoding="utf-8")
     options = ["-W", "-n", "--keep-going", "-q", "-d", work / "doctrees", source, work / "html"]
     said = _run([python, "-m", "sphinx", *options], project.root)
     if said.returncode:
@@ -166,14 +171,16 @@ def main() -> int:
     versions = f"from importlib.metadata import version\nfor name in {NAMED}: print(name, version(name))"
     print(f"building the pages with {', '.join(_run([python, '-c', versions], project.root).stdout.splitlines())}")
     try:
-        made = build(project, python)
-        if pages := changed(project.html, made):
-            raise BookError("\n".join(["These pages are not what Jupyter Book makes of them:", *pages]))
+        with alone(project.out):
+            made = build(project, python)
+            if pages := changed(project.html, made):
+                raise BookError("\n".join(["These pages are not what Jupyter Book makes of them:", *pages]))
+            epub.epub(project, made.parent / "book.epub", [python, "-c", LAUNCH.format(packages=PACKAGES)])
     except BookError as error:
         sys.stdout.flush()
         print(f"\nThe book cannot move to plain Sphinx as it is.\n\n{error}", file=sys.stderr)
         return 1
-    print(f"Nothing to complain of, and every article says what it does in {project.html}: {made / 'index.html'}")
+    print(f"Every article says what it says in {project.html}, and the EPUB is made too: {made / 'index.html'}")
     return 0
 
 

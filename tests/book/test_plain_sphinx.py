@@ -53,12 +53,12 @@ def test_a_key_that_nothing_translates_is_named():
 
 def test_the_documented_code_is_found_last(tmp_path, monkeypatch):
     """Everything of Sphinx is imported before the other environment joins the path."""
-    (tmp_path / "conf.py").write_text(plain_sphinx.conf(SMALL, tmp_path / "packages"))
+    (tmp_path / "conf.py").write_text(plain_sphinx.conf(SMALL, str(tmp_path / "packages")))
     monkeypatch.setattr(sys, "path", before := list(sys.path))
     made = runpy.run_path(str(tmp_path / "conf.py"))
     assert sys.path == [str(tmp_path / "ext"), *before[1:-1], str(tmp_path / "packages")]
     assert made["html_title"] == "A small book" and made["extensions"] == SMALL["sphinx"]["config"]["extensions"]
-    (tmp_path / "conf.py").write_text(plain_sphinx.conf({"sphinx": {"config": {"extensions": ["nowhere"]}}}, tmp_path))
+    (tmp_path / "conf.py").write_text(plain_sphinx.conf({"sphinx": {"config": {"extensions": ["nowhere"]}}}))
     with pytest.raises(ModuleNotFoundError, match="nowhere"):
         runpy.run_path(str(tmp_path / "conf.py"))
 
