@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         warm_restarts,
     )
 
-__version__ = "0.1.0"
+__version__: str
 
 __all__ = [
     "DynamicLinear",
@@ -58,8 +58,9 @@ _HOME = {
 
 def __getattr__(name: str) -> object:
     """Import what is asked for when it is asked for: torch takes seconds, and the command line does without."""
-    if name in _HOME:
-        value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    if name in _HOME or name == "__version__":
+        home = _HOME.get(name)
+        value = getattr(importlib.import_module(f"{__name__}.{home}"), name) if home else _version()
         globals()[name] = value
         return value
     if not name.startswith("_") and importlib.util.find_spec(f"{__name__}.{name}"):
@@ -68,4 +69,14 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "__version__"})
+
+
+def _version() -> str:
+    """Return the version that was installed: pyproject.toml has it from the tags."""
+    from importlib import metadata
+
+    try:
+        return metadata.version(__name__)
+    except metadata.PackageNotFoundError:  # run from a folder, and not installed
+        return "0.dev0"
