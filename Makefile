@@ -49,14 +49,32 @@ notebooks: $(VENV)/.done ## Write the .ipynb pairs from the .md sources
 scoreboard: $(VENV)/.done ## Write the README's verdicts from the claims and the recorded studies
 	$(PY) -m book.tools.claims
 
-lint: $(VENV)/.done ## Check style, types, notebook pairs, scoreboard, workflows and the citation file
+# Each by itself too, and before a commit: .pre-commit-config.yaml names them all.
+LINTS := lint-style lint-format lint-types lint-pairs lint-scoreboard lint-workflows lint-citation
+.PHONY: $(LINTS)
+
+lint: $(LINTS) ## Check style, types, notebook pairs, scoreboard, workflows and the citation file
+
+lint-style: $(VENV)/.done
 	$(PY) -m ruff check $(CODE) notebooks
+
+lint-format: $(VENV)/.done
 	$(PY) -m ruff format --check $(CODE)
+
+lint-types: $(VENV)/.done
 	$(PY) -m mypy
+
+lint-pairs: $(VENV)/.done
 	$(PY) -m book.tools.pairs --check
+
+lint-scoreboard: $(VENV)/.done
 	$(PY) -m book.tools.claims --check
+
+lint-workflows: $(VENV)/.done
 	$(VENV)/bin/zizmor --quiet --offline .github/workflows
 	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
+lint-citation: $(VENV)/.done
 	$(VENV)/bin/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
 serve: ## Serve the built book on 127.0.0.1

@@ -7,20 +7,27 @@ newer than Python 3.6. Run by ``make``; by hand: ``python3 -m book.tools.preflig
 import argparse
 import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 import sys
 
 OLDEST = (3, 11)
 NEEDED_GB = 6.0
+# For what the lock has packages, PyTorch's being the ones that are missing first.
+GLIBC = (2, 28)
+MACOS = (14, 0)
+PROCESSORS = ("x86_64", "amd64", "aarch64", "arm64")
+ELSEWHERE = "use a Linux machine or container such as python:3.12, or open the notebooks in Colab"
 
 
-def problems(version, has_venv, free_gb, venv_state):
+def problems(version, has_venv, free_gb, venv_state, unserved=None):
     """List what is missing, each with what to do; an empty list means go ahead.
 
-    ``venv_state`` is "ours" (made by make, complete or not), "none" or "foreign".
+    ``venv_state`` is "ours" (made by make, complete or not), "none" or "foreign"; ``unserved`` is what
+    :func:`unserved` says.
     """
-    found = []
+    found = [unserved] if unserved else []
     if tuple(version[:2]) < OLDEST:
         newer = newer_python()
         advice = "install a newer one and name it: make PYTHON=/path/to/python3.11 book"
@@ -45,6 +52,51 @@ def problems(version, has_venv, free_gb, venv_state):
             "delete it, or choose another: make VENV=.venv-physnn book"
         )
     return found
+
+
+def unserved(system, machine, release):
+    """Say why the lock has no packages for a platform, and what to do; None where it has them.
+
+    ``system`` and ``machine`` are those of :mod:`platform`; ``release`` is the version of macOS, or of glibc under
+    Linux, as a tuple, empty where that is another C library.
+    """
+    if system not in ("Linux", "Darwin"):
+        return "these commands need Linux, macOS or WSL, not {}; on Windows: wsl --install, then make in there".format(
+            system
+        )
+    if machine.lower() not in PROCESSORS:
+        return "PyTorch has no packages for processors of the kind {}; {}".format(machine, ELSEWHERE)
+    if system == "Darwin":
+        if machine == "x86_64":
+            return (
+                "PyTorch has had no packages for Macs with Intel processors since 2.3; {} "
+                "(on a Mac with Apple's processor this Python is one for Intel: take one for arm64)".format(ELSEWHERE)
+            )
+        if release < MACOS:
+            return "PyTorch has packages for macOS {}.{} or newer, this is {}.{}; {}".format(
+                *(MACOS + release + (ELSEWHERE,))
+            )
+    elif not release:
+        return "PyTorch has packages for glibc alone, and this Linux has another C library (Alpine?); " + ELSEWHERE
+    elif release < GLIBC:
+        return "the packages are for glibc {}.{} or newer, this Linux has {}.{}; {}".format(
+            *(GLIBC + release + (ELSEWHERE,))
+        )
+    return None
+
+
+def here():
+    """Return system, processor and release of this machine, for :func:`unserved`."""
+    system, said = platform.system(), ""
+    if system == "Darwin":
+        said = platform.mac_ver()[0]
+    elif system == "Linux":
+        try:
+            said = (os.confstr("CS_GNU_LIBC_VERSION") or "").replace("glibc ", "")
+        except (OSError, ValueError):  # musl does not know the name
+            said = ""
+    numbers = said.split(".") + ["0"] if said else []
+    return system, platform.machine(), tuple(int(number) for number in numbers[:2])
 
 
 def newer_python():
@@ -85,6 +137,7 @@ def main(arguments=None):
         options.with_uv or has_venv,
         None if installed else free_gigabytes(options.venv),
         state(options.venv),
+        unserved(*here()),
     )
     for problem in found:
         sys.stderr.write("cannot set up {}: {}\n".format(options.venv, problem))

@@ -1,7 +1,10 @@
 """One list of dependencies, one address, one version: every other mention agrees with pyproject.toml."""
 
 import re
+import subprocess
+import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -71,12 +74,37 @@ def test_the_oldest_python_is_the_same_everywhere():
     assert min(tested) == oldest_python()
 
 
-def test_the_version_is_the_same_everywhere():
+def test_the_version_comes_from_the_tags_and_is_repeated_where_it_must_be():
+    """A tag cannot be read everywhere: the citation and the changelog name the last release, and release.yml asks."""
+    assert PROJECT["dynamic"] == ["version"] and "version" not in PROJECT
+    newest = re.search(r"^## \[(\d[^\]]*)\] - \d{4}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[1]
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert citation["version"] == PROJECT["version"]
+    assert citation["version"] == newest
     assert citation["license"] == PROJECT["license"]
-    (written,) = re.findall(r'^__version__ = "(.+)"$', (ROOT / "physnn/__init__.py").read_text(), re.MULTILINE)
-    assert written == PROJECT["version"]
+
+
+def test_a_folder_that_is_not_installed_has_the_version_of_one_without_tags(tmp_path):
+    (tmp_path / "physnn").symlink_to(ROOT / "physnn")
+    code = f"import sys; sys.path = [{str(tmp_path)!r}, *sys.path]; import physnn; print(physnn.__version__)"
+    bare = [sys.executable, "-I", "-S", "-c", code]  # without site-packages
+    printed = subprocess.run(bare, capture_output=True, text=True, check=True).stdout.strip()
+    assert printed == PYPROJECT["tool"]["hatch"]["version"]["fallback-version"]
+
+
+def test_what_was_not_released_stands_first_in_the_changelog():
+    headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert headings[1:] == sorted(headings[1:], key=Version, reverse=True)
+
+
+def test_the_oldest_glibc_is_the_one_that_the_packages_are_made_for():
+    """A wheel says in its tags for which glibc it was made; the environment is what the lock names."""
+    from book.tools import preflight
+
+    for distribution in metadata.distributions():
+        tags = re.findall(r"manylinux_(\d+)_(\d+)", distribution.read_text("WHEEL") or "")
+        oldest = min((tuple(map(int, tag)) for tag in tags), default=(0, 0))
+        assert oldest <= preflight.GLIBC, f"{distribution.name} needs glibc {oldest}"
 
 
 def test_launch_buttons_and_citation_point_to_the_repository():
@@ -94,7 +122,8 @@ def test_the_install_cell_takes_the_package_from_the_repository(source):
 def test_every_address_of_the_repository_is_the_same():
     """In badges and links the owner and the name follow a host of launch buttons, or github.com itself."""
     owner_and_name = URL.removeprefix("https://github.com/")
-    places = [ROOT / "README.md", ROOT / "CITATION.cff", ROOT / "Makefile", ROOT / "environment.yml", *NOTEBOOKS]
+    names = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff")
+    places = [*(ROOT / name for name in names), ROOT / "Makefile", ROOT / "environment.yml", *NOTEBOOKS]
     places += [*(ROOT / "book").rglob("*.md"), *(ROOT / "physnn").rglob("*.py"), *(ROOT / ".github").rglob("*.yml")]
     for path in places:
         for found in re.findall(r"(?:github\.com|/github|/gh)/([\w.-]+/physnn)\b", path.read_text(encoding="utf-8")):

@@ -1,10 +1,12 @@
 """What a newcomer meets first: the checks before the set-up, the notebook pairs, the list of targets."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from book.tools import pairs, preflight
 
@@ -46,7 +48,49 @@ def test_what_is_missing_is_said_with_what_to_do(machine, said):
 
 
 def test_everything_missing_is_said_at_once():
-    assert len(preflight.problems((3, 6, 0), False, 0.1, "foreign")) == 4
+    assert len(preflight.problems((3, 6, 0), False, 0.1, "foreign", "no packages")) == 5
+
+
+def test_this_platform_is_served():
+    assert preflight.unserved(*preflight.here()) is None
+
+
+@pytest.mark.parametrize(
+    ("platform", "said"),
+    [
+        (("Windows", "AMD64", ()), ["Windows", "wsl --install"]),
+        (("MSYS_NT-10.0-19045", "x86_64", ()), ["MSYS", "wsl --install"]),
+        (("Darwin", "x86_64", (14, 5)), ["Intel", "since 2.3", "arm64", "Colab"]),
+        (("Darwin", "arm64", (13, 6)), ["macOS 14.0 or newer", "this is 13.6"]),
+        (("Linux", "x86_64", ()), ["glibc alone", "Alpine", "python:3.12"]),
+        (("Linux", "x86_64", (2, 17)), ["glibc 2.28 or newer", "has 2.17", "python:3.12"]),
+        (("Linux", "riscv64", (2, 41)), ["riscv64", "Colab"]),
+    ],
+)
+def test_a_platform_without_packages_is_told_before_they_are_sought(platform, said):
+    problem = preflight.unserved(*platform)
+    assert "\n" not in problem
+    for words in said:
+        assert words in problem
+
+
+@pytest.mark.parametrize(
+    "platform",
+    [
+        ("Linux", "x86_64", (2, 28)),
+        ("Linux", "aarch64", (2, 41)),
+        ("Darwin", "arm64", (14, 0)),
+        ("Darwin", "arm64", (26, 1)),
+    ],
+)
+def test_a_platform_with_packages_has_no_problem(platform):
+    assert preflight.unserved(*platform) is None
+
+
+def test_preflight_stops_on_such_a_platform(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(preflight, "here", lambda: ("Linux", "x86_64", ()))
+    assert preflight.main(["--venv", str(tmp_path / "venv"), "--with-uv"]) == 1
+    assert "glibc alone" in capsys.readouterr().err
 
 
 def test_preflight_starts_on_an_old_python():
@@ -103,6 +147,18 @@ def test_help_lists_every_target():
     listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for target in set(phony) - {"help"}:
         assert f"make {target} " in listed
+
+
+def test_a_commit_is_checked_by_what_lint_runs():
+    makefile = (ROOT / "Makefile").read_text()
+    named = re.search(r"^LINTS := (.+)$", makefile, re.MULTILINE)[1].split()
+    assert re.search(r"^lint: (.+) ##", makefile, re.MULTILINE)[1] == "$(LINTS)"
+    (local,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert [f"make -s {name}" for name in named] == [hook["entry"] for hook in local["hooks"]]
+    places = [folder.glob("*.*") for folder in (ROOT, ROOT / "physnn", ROOT / "notebooks", ROOT / ".github/workflows")]
+    names = [path.relative_to(ROOT).as_posix() for several in places for path in several]
+    for hook in local["hooks"]:
+        assert any(re.search(hook["files"], name) for name in names), f"{hook['id']} looks at no file"
 
 
 def test_a_uv_that_fails_counts_as_no_uv(tmp_path):
