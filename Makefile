@@ -17,7 +17,7 @@ export JUPYTER_PREFER_ENV_PATH = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book book-plain bundle epub test test-lowest test-results notebooks scoreboard lint serve check-site check-colab results results-diff bench lock clean
+.PHONY: help book book-plain bundle epub test test-lowest test-lowest-all test-results notebooks scoreboard lint serve check-site check-colab results results-diff bench lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ test: $(VENV)/.done ## Run the tests, a file at a time on every core
 
 test-lowest: $(LOWEST)/.done ## Run the tests of the core on the lowest torch that pyproject.toml allows (6 GB more)
 	$(LOWEST)/bin/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder tests/core
+
+# Deaf to deprecations: old packages warn of what the new ones beside them have renamed.
+test-lowest-all: $(LOWEST)-all/.done ## Run the tests on the lowest versions of all that pyproject.toml names (needs uv; 6 GB more)
+	$(LOWEST)-all/bin/python -m pytest -q -n auto --dist loadfile -W ignore::DeprecationWarning tests/core tests/lab
 
 test-results: $(VENV)/.done ## Train a few replicas of every recorded study again, drawn anew (or by SEED=1), and compare
 	$(if $(SEED),PHYSNN_SEED="$(SEED)" )$(PY) -m pytest -q -m results tests/lab/records/test_results.py
@@ -154,3 +158,10 @@ else
 	$(PLAIN)/bin/python -m pip install -q --upgrade --group plain
 endif
 	@mv $(PLAIN)/.begun $(PLAIN)/.done
+
+$(LOWEST)-all/.done: pyproject.toml
+	@echo "setting up $(LOWEST)-all with uv: about 6 GB, one to three minutes the first time"
+	@rm -f $(LOWEST)-all/.done
+	uv venv -q --allow-existing --python "$(PYTHON)" $(LOWEST)-all
+	uv pip install -q --python $(LOWEST)-all/bin/python --resolution lowest-direct -e .[test]
+	@touch $(LOWEST)-all/.done
