@@ -95,7 +95,7 @@ def here():
             said = (os.confstr("CS_GNU_LIBC_VERSION") or "").replace("glibc ", "")
         except (OSError, ValueError):  # musl does not know the name
             said = ""
-    numbers = said.split(".") + ["0"] if said else []
+    numbers = [*said.split("."), "0"] if said else []
     return system, platform.machine(), tuple(int(number) for number in numbers[:2])
 
 
