@@ -9,6 +9,7 @@ from scipy import integrate, linalg, stats
 from torch import nn
 
 from physnn import Langevin
+from physnn.scheme import SCHEMES, noise_variance, single_tensor
 
 TEMPERATURE = 0.7
 GRID = [(0.05, 0.1, 1.0), (0.1, 0.5, 4.0), (0.2, 1.0, 2.0), (0.5, 0.3, 5.0)]
@@ -266,3 +267,25 @@ def test_kramers_rate(alpha, gamma):
         optimizer.step()
     rate = -math.log(difference[1] / difference[0]) / (2 * (steps - 1))
     assert rate == pytest.approx(expected, rel=0.05)
+
+
+@pytest.mark.parametrize("noisy", [True, False])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_systems_with_numbers_of_their_own_move_as_each_does_alone(scheme, noisy):
+    """Tensors of shape (R, 1, 1) in the place of numbers, to rounding; no tensor but parameter and velocity changes."""
+    generator = torch.Generator().manual_seed(0)
+    numbers = torch.rand(4, 3, generator=generator, dtype=torch.float64)
+    names = ("lr", "momentum", "noise_std", "weight_decay")
+    theta, v, g, eta = torch.randn(4, 3, 5, 2, generator=generator, dtype=torch.float64)
+    before = theta.clone(), v.clone(), g.clone(), eta.clone()
+    of_all = dict(zip(names, numbers[:, :, None, None], strict=True))
+    single_tensor(scheme, [theta], [g], [v], [eta] if noisy else None, **of_all)
+    assert torch.equal(g, before[2]) and torch.equal(eta, before[3])
+    for r in range(3):
+        own = dict(zip(names, numbers[:, r].tolist(), strict=True))
+        p, velocity, kick = (before[i][r].clone() for i in (0, 1, 3))
+        single_tensor(scheme, [p], [g[r]], [velocity], [kick] if noisy else None, **own)
+        torch.testing.assert_close(theta[r], p, rtol=1e-14, atol=1e-15)
+        torch.testing.assert_close(v[r], velocity, rtol=1e-14, atol=1e-15)
+        variances = [noise_variance(scheme, *numbers[:3, r]), noise_variance(scheme, *numbers[:3, r].tolist())]
+        assert variances[0].item() == variances[1]
