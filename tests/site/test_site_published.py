@@ -71,10 +71,9 @@ def test_an_old_address_leads_to_the_page_and_with_a_script_to_the_place_in_it(b
     old, new = next(iter(MOVED.items()))
     context = browser.new_context(java_script_enabled=script)
     page = context.new_page()
-    page.goto(f"{address}{old}.html#what-this-shows")
-    page.wait_for_url(
-        f"{address}{new}.html#what-this-shows" if script else re.compile(re.escape(f"{address}{new}.html"))
-    )
+    page.goto(f"{address}{old}.html#what-this-shows", wait_until="commit", timeout=120_000)
+    wanted = f"{address}{new}.html#what-this-shows" if script else re.compile(re.escape(f"{address}{new}.html"))
+    page.wait_for_url(wanted, wait_until="commit", timeout=120_000)
     context.close()
 
 
