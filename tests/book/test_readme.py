@@ -12,6 +12,8 @@ import pytest
 import torch
 from scipy import stats
 
+import physnn
+
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
@@ -97,3 +99,34 @@ def test_the_ablation_runs_as_printed(command, tmp_path):
     assert run.returncode == 0, run.stderr[-3000:]
     (made,) = tmp_path.glob("*.ipynb")
     assert '"live-proposal"' in made.read_text(encoding="utf-8")
+
+
+def test_links_lead_somewhere_from_the_package_index_too():
+    """There a relative link or picture would be broken; what they lead to in the repository exists."""
+    targets = re.findall(r"\]\(([^)]+)\)", README)
+    assert [target for target in targets if not target.startswith("https://")] == []
+    ours = r"https://(?:github\.com/physnn/physnn/blob|raw\.githubusercontent\.com/physnn/physnn)/main/([^#]+)"
+    named = [match[1] for match in map(re.compile(ours).match, targets) if match]
+    assert "CONTRIBUTING.md" in named
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_stable_names_are_public():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (names, others) = re.search(r"^Nine names: (.+?)\. (The factors .+?)\.", text, re.MULTILINE).groups()
+    stable, riding = (re.findall(r"`(\w+)`", part) for part in (names, others))
+    assert len(stable) == 9
+    assert sorted([*stable, *riding]) == sorted(physnn.__all__)
+
+
+def test_contributing_names_files_and_targets_that_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\bmake ([a-z][a-z-]+)\b", text)) <= TARGETS | {
+        "and",
+        "chapters",
+    }  # the words after the verb
+    named = re.findall(r"`((?:physnn|tests|book|notebooks|results)/[\w./*-]+|[\w.]+\.(?:md|yml|toml|cff|lock))`", text)
+    real = [name for name in named if not re.search(r"NAME|STUDY|ROOM|results/scaled|physnn/physnn|\*", name)]
+    assert len(real) > 15
+    short = {"design.yml", "claims.yml", "release.yml"}  # named without their folders
+    assert [name for name in real if name not in short and not (ROOT / name).exists()] == []
