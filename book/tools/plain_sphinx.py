@@ -169,7 +169,10 @@ def main() -> int:
     options = parser.parse_args()
     python, project = options.python.absolute(), Project(HERE, options.out.resolve())
     versions = f"from importlib.metadata import version\nfor name in {NAMED}: print(name, version(name))"
-    print(f"building the pages with {', '.join(_run([python, '-c', versions], project.root).stdout.splitlines())}")
+    print(
+        f"building the pages with {', '.join(_run([python, '-c', versions], project.root).stdout.splitlines())}",
+        flush=True,
+    )
     try:
         with alone(project.out):
             made = build(project, python)
