@@ -62,7 +62,7 @@ def film(
     """Display dots at ``x`` and ``y``, of shape (frames, dots), above a ``curve``; it never starts by itself.
 
     The dots keep the frame of the curve's axes: what leaves them is not seen. Until its reader presses the button, or
-    moves the slider, and where no script runs, frame ``poster`` stands still; the whole
+    moves the slider, and where no script runs, frame ``poster`` stands still. The whole
     takes ``seconds``. Who asks for less motion has the slider.
     """
     (left, right), low = (curve[0].min(), curve[0].max()), curve[1].min()

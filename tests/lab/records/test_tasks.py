@@ -45,8 +45,6 @@ DESIGNS = {
 def known():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tasks, "__path__", [*tasks.__path__, str(Path(__file__).with_name("tasks"))])
-        # What a task is made from is looked for in physnn alone.
-        patch.setattr(Study, "parts", lambda study, work=studies.WORK: work / f"{study.name}-{study.digest[:12]}")
         yield
 
 
