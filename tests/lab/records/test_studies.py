@@ -174,12 +174,12 @@ def test_a_study_that_is_stopped_goes_on_and_counts_every_replica_once(results, 
             time.sleep(0.02)
         children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
         run.send_signal(number)
-        error = run.communicate(timeout=60)[1].decode()
+        error = run.communicate(timeout=240)[1].decode()
     if number == signal.SIGKILL:
         assert run.returncode == -9
     else:
         assert (run.returncode, error) == (1, "interrupted; the same command goes on from here\n")
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while any(_runs(pid) for pid in children):
         assert time.monotonic() < end, "a worker outlived its driver"
         time.sleep(0.05)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+PATIENCE = 240  # seconds, of a machine that does much else
+
 
 class Cluster:
     """A scheduler and its workers, without nannies, so that a killed worker stays dead."""
@@ -48,7 +50,7 @@ def running(folder: Path, *options: object) -> Iterator[Cluster]:
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
     """Wait until ``condition()`` holds."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end, f"waited in vain for {what}"
         time.sleep(0.05)

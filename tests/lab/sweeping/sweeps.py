@@ -71,7 +71,7 @@ def start(notebook: Path, *options: object, start_new_session: bool = False) -> 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Wait for a process; return its status and what it printed."""
-    printed, _ = process.communicate(timeout=120)
+    printed, _ = process.communicate(timeout=300)
     return process.returncode, printed
 
 

@@ -226,7 +226,7 @@ def test_ctrl_c_reaches_the_processes_and_keeps_their_epochs(tmp_path):
     with subprocess.Popen(
         [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as run:
-        watchdog = threading.Timer(100, run.kill)
+        watchdog = threading.Timer(300, run.kill)
         watchdog.start()
         assert run.stdout.readline() == "started\n"
         for line in run.stderr:  # tqdm's: wait until epochs are finished
