@@ -39,7 +39,8 @@ def final_rows(study: Study) -> pd.DataFrame:
     """Return the last row of each final run that reached the end, and its test accuracy, if it has one, in ``percent``.
 
     Raises:
-        ValueError, FileNotFoundError: as :func:`final_history`.
+        ValueError: as :func:`final_history`.
+        FileNotFoundError: the study is not recorded.
     """
     rows = final_history(study)
     rows = rows[rows.epoch == study.design["final"]["epochs"]]
