@@ -183,7 +183,7 @@ def main() -> int:
         sys.stdout.flush()
         print(f"\nThe book cannot move to plain Sphinx as it is.\n\n{error}", file=sys.stderr)
         return 1
-    print(f"Every article says what it says in {project.html}, and the EPUB is made too: {made / 'index.html'}")
+    print(f"Every article reads as in {project.html}, and the EPUB is made too: {made / 'index.html'}")
     return 0
 
 
