@@ -83,7 +83,7 @@ def test_what_the_notebook_imports_counts_and_nothing_else(tmp_path):
     for name in ("helper", "idle"):
         (beside / f"{name}.py").write_text("")
     command = [notebook, "--grid", "seed=1", "--out", tmp_path / "out", "--workers", 1]
-    for module, count in (("helper", 1), ("idle", 1), ("helper", 2)):
+    for count, module in ((1, "idle"), (1, "helper"), (2, "idle")):  # counted first, then changed
         assert sweep(*command)[0] == 0
         assert runs(notebook)["-5 1"] == count
         (beside / f"{module}.py").write_text(f"{module} = {count}\n")
