@@ -25,7 +25,7 @@ WATCHED = 2000  # validation images that are corrupted after every epoch
 def after_epoch(stack: Stack, images: Dataset, extras: Collection[str] = ()) -> dict[str, Tensor]:
     """Return ``validation_accuracy``, ``validation_nll``, ``validation_ece``, ``norm`` and ``distance``, (R,) each.
 
-    With the extra ``corrupted-validation`` also ``validation_corrupted``: :func:`physnn.lab.training.replicas.train`.
+    With the extra ``corrupted-validation`` also ``validation_corrupted``.
     """
     outputs, labels = stack.outputs(images, images.validation), images.validation.labels
     values = {f"validation_{name}": of(outputs, labels) for name, of in OF_OUTPUTS.items()} | stack.lengths()
@@ -36,7 +36,7 @@ def after_epoch(stack: Stack, images: Dataset, extras: Collection[str] = ()) -> 
 
 
 def at_end(stack: Stack, images: Dataset, test: bool, extras: Collection[str] = ()) -> dict[str, Tensor]:
-    """Return what :func:`physnn.lab.training.replicas.train` lists for the last row, with the extras, (R,) each."""
+    """Return ``scale`` and, with ``test``, what is measured of training and test images, with the extras, (R,) each."""
     scale = fit_scale(stack.outputs(images, images.validation), images.validation.labels)
     values = {"scale": scale}
     if not test:

@@ -45,21 +45,9 @@ def train(
             ``batch_size``, ``test``, ``extras`` and ``device``.
 
     Returns:
-        ``arm``, ``lr``, ``seed``, ``epoch`` (0 is before training), ``loss`` (mean over the epoch's steps), for the
-        Ginzburg-Landau loss ``energy`` (mean over the steps of the mean inside its bars) and ``negative`` (the share of
-        steps where it was negative), ``kinetic`` and ``configurational`` (temperatures, see
-        :class:`physnn.Thermometer`, means over every tenth step; not for Adam), ``validation_accuracy``,
-        ``validation_nll`` and ``validation_ece``, ``norm`` and ``distance`` (of the parameters, and from their start),
-        ``seconds`` (cumulative, shared among those trained together), ``diverged``; in the last row ``scale``
-        (:func:`physnn.lab.metrics.outputs.fit_scale`, on the validation images) and, with ``test``, ``train_accuracy``
-        and ``train_nll`` (of all training images, with their true labels), ``test_accuracy``, ``test_nll`` and
-        ``test_ece`` (of the outputs times their scale), ``test_roughness`` (normalized Dirichlet energy of the
-        outputs along the class index; its mean over all orders of the classes is 2) and ``test_spatial`` (mean over
-        classes of the squared periodic central difference of the outputs divided by their largest magnitude), both
-        means over images; with the extra ``corruptions`` the shares ``error_FAMILY_SEVERITY``
-        of wrong answers on corrupted test images (:mod:`physnn.lab.data.corruptions`), and with ``coherence`` what
-        :func:`physnn.lab.training.measures.coherence` lists. With the extra ``corrupted-validation`` every row has
-        ``validation_corrupted``, the mean of these shares on the first 2,000 validation images.
+        ``arm``, ``lr``, ``seed``, ``epoch`` (0 is before training), what
+        :data:`physnn.lab.training.tasks.images.COLUMNS` lists, and ``diverged``. The last row of a replica that
+        reached the end has ``scale`` too, and with ``test`` the columns of the training and the test images.
 
     Raises:
         ValueError: no replicas, a recipe that is not understood, or a number below 1.
