@@ -135,7 +135,9 @@ def _stale(study: Study) -> str:
     """Say why a study must run; nothing where it need not."""
     try:
         study.table()
-    except (FileNotFoundError, ValueError) as reason:
+    except FileNotFoundError:
+        return "not recorded yet"
+    except ValueError as reason:
         return str(reason)
     return ""
 
