@@ -79,4 +79,4 @@ def _version() -> str:
     try:
         return metadata.version(__name__)
     except metadata.PackageNotFoundError:  # run from a folder, and not installed
-        return "0.dev0"
+        return "0.1.1.dev0"
