@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from physnn.lab.sweeping import cli
-from tests.lab.sweeping.sweeps import at_work_in, finish, make_notebook, runs, wait_for
+from tests.lab.running.clusters import wait_for
+from tests.lab.sweeping.sweeps import at_work_in, finish, make_notebook, runs
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "book" / "sweeps.md").read_text(encoding="utf-8")
