@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from book.tools import bundle
-
 # Before torch is imported, and without importing it: many tests do not need it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -45,6 +43,8 @@ def book() -> Path:
 @pytest.fixture(scope="session")
 def product(book):
     """Return a function that finds what was made of the finished book, by its ending."""
+
+    from book.tools import bundle  # the tests of the core do without its packages
 
     def find(ending: str) -> Path:
         made = book.parent / f"{bundle.NAME}.{ending}"

@@ -22,8 +22,8 @@ import nbformat
 
 from book.tools import bundle, stills
 from book.tools import stage as staging
-from book.tools.build import alone
 from book.tools.project import HERE, BookError, Project
+from physnn.lab.running.files import alone
 
 ITEM = re.compile(r'<item id="([^"]+)" href="([^"]+)" (media-type="[^"]+") />')
 ENTRY = re.compile(r'<li>\s*<a href="([^"]+)">(.*?)</a>\s*</li>', re.DOTALL)  # of the table of contents
@@ -159,7 +159,7 @@ def main() -> int:
     project = Project(HERE, HERE / "_build")
     target = project.out / f"{bundle.NAME}.epub"
     try:
-        with alone(project.out):
+        with alone(project.out, "build"):
             epub(project, target)
     except BookError as error:
         print(f"The EPUB was not made.\n\n{error}", file=sys.stderr)

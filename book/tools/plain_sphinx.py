@@ -19,8 +19,8 @@ from pathlib import Path
 import yaml
 
 from book.tools import epub
-from book.tools.build import alone
 from book.tools.project import HERE, BookError, Project
+from physnn.lab.running.files import alone
 
 PACKAGES = sysconfig.get_path("purelib")  # what the documented code imports: that of make book, borrowed
 LAUNCH = "import sys; sys.path.append({packages!r}); from sphinx.cmd.build import main; sys.exit(main())"
@@ -174,7 +174,7 @@ def main() -> int:
         flush=True,
     )
     try:
-        with alone(project.out):
+        with alone(project.out, "build"):
             made = build(project, python)
             if pages := changed(project.html, made):
                 raise BookError("\n".join(["These pages are not what Jupyter Book makes of them:", *pages]))
