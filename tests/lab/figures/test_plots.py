@@ -11,21 +11,12 @@ import pytest
 
 mpl.use("agg")
 
-from matplotlib import pyplot as plt  # after the backend is chosen
 
 from physnn.lab.figures import plots
 from physnn.lab.figures.palette import ROLES, TOKENS
 from physnn.lab.figures.style import COLORS, FONT_SIZE, WIDTH, svg
 from physnn.lab.statistics import stats, survival
 from physnn.lab.statistics.survival import Duration
-
-
-@pytest.fixture(autouse=True)
-def house_style():
-    with mpl.rc_context():
-        plots.style()
-        yield
-    plt.close("all")
 
 
 @pytest.fixture

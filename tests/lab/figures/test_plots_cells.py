@@ -9,21 +9,12 @@ from matplotlib.colors import to_hex
 
 mpl.use("agg")
 
-from matplotlib import pyplot as plt  # after the backend is chosen
 
 from physnn.lab.figures import plots
 from physnn.lab.figures.style import COLORS, WIDTH
 from physnn.lab.statistics.budget import expected_best
 
 CELLS = ["a, on", "a, off", "b, on", "b, off"]
-
-
-@pytest.fixture(autouse=True)
-def house_style():
-    with mpl.rc_context():
-        plots.style()
-        yield
-    plt.close("all")
 
 
 @pytest.fixture

@@ -17,14 +17,6 @@ HEAT = pd.DataFrame([[50, 90, 91, np.nan], [95, 80, 60, 60]], ["as printed", "pl
 GOOD = HEAT.ge(HEAT.max(axis=1) - 1, axis=0)
 
 
-@pytest.fixture(autouse=True)
-def house_style():
-    with mpl.rc_context():
-        plots.style()
-        yield
-    plt.close("all")
-
-
 def drawn(**options):
     same = {"roles": {"plain": "baseline"}, "limits": (50, 100), "ticks": {0: "0.01", 2: "1"}}
     return plots.ranges({"linear": HEAT, "MLP": HEAT}, {"linear": GOOD, "MLP": GOOD}, **same | options)
