@@ -17,7 +17,7 @@ import nbformat
 
 from book.tools import fingerprint, outcome, pairs
 from book.tools.project import BookError, Project
-from physnn.lab.running import files
+from physnn.lab.running import files, machine
 from physnn.lab.running.notebook import Run, start
 
 
@@ -47,7 +47,7 @@ def run_all(project: Project, parameters: dict[str, dict], cores: int | None = N
         task = Task(source, project.executed / f"{source.stem}.ipynb", parameters[source.stem], digest)
         if _recorded(task.target).get("fingerprint") != digest:
             tasks.append(task)
-    _run(project, tasks, cores or os.cpu_count() or 1)
+    _run(project, tasks, cores or machine.cores())
     ran = {task.source.stem for task in tasks}
     return {
         source.stem: (_recorded(project.executed / f"{source.stem}.ipynb")["seconds"], source.stem in ran)
@@ -94,7 +94,7 @@ def _run(project: Project, tasks: list[Task], cores: int) -> None:
 def _start(project: Project, task: Task, threads: int) -> Run:
     print(f"executing {task.source.stem} {task.parameters or ''}".rstrip(), flush=True)
     work = Path(tempfile.mkdtemp(dir=project.executed, prefix=f".{task.source.stem}-"))
-    share = threads < (os.cpu_count() or 1) and "OMP_NUM_THREADS" not in os.environ
+    share = threads < machine.cores() and "OMP_NUM_THREADS" not in os.environ
     # The working directory is the notebook's own folder, as in Jupyter.
     return start(work, pairs.text(task.source), task.parameters, task.source.parent, threads if share else None)
 

@@ -21,20 +21,37 @@ RESULTS = next(path for path in (PACKAGE / "results", PACKAGE.parent / "results"
 def source_digest() -> str:
     """Return the SHA-256 of the package's Python files, in order of their names."""
     digest = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in sorted(PACKAGE.rglob("[!.]*.py")):
         digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
 def commit() -> str:
-    """Return the commit of the checkout that the package runs from; "" where it is none, or there is no git."""
+    """Return the commit of the checkout that the package runs from.
+
+    It is "" where the package is no checkout, and "unknown" where git is not there or does not answer for it.
+    """
     if not (PACKAGE.parent / ".git").exists():
         return ""
-    command = ["git", "rev-parse", "--short=12", "HEAD"]
+    return _git("rev-parse", "--short=12", "HEAD") or "unknown"
+
+
+def dirty() -> bool | None:
+    """Tell whether the package's files differ from those of :func:`commit`; None where that is not known."""
+    if commit() in ("", "unknown"):
+        return None
+    changed = _git("status", "--porcelain", "--", ".")
+    return None if changed is None else bool(changed)
+
+
+def _git(*command: str) -> str | None:
+    """Return what git says in the package's folder; None where it is not installed, or refuses."""
     try:
-        return subprocess.run(command, cwd=PACKAGE, capture_output=True, text=True).stdout.strip()
-    except OSError:  # not installed
-        return ""
+        # Reading the state must not lock the repository for whoever commits meanwhile.
+        told = subprocess.run(["git", "--no-optional-locks", *command], cwd=PACKAGE, capture_output=True, text=True)
+    except OSError:
+        return None
+    return None if told.returncode else told.stdout.strip()
 
 
 def processor() -> str:
@@ -44,8 +61,8 @@ def processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def environment(device: "torch.device | str" = "cpu") -> dict[str, str]:
-    """Return what a reader needs to judge a number: commit, versions, source digest, Python, device and date."""
+def environment(device: "torch.device | str" = "cpu") -> dict[str, str | bool | None]:
+    """Return what a reader needs to judge a number: commit, changes to it, versions, source digest, device and date."""
     import torch  # takes seconds, and a sweep asks for the source digest alone
 
     name = f"{processor()}, {torch.get_num_threads()} threads"
@@ -54,6 +71,7 @@ def environment(device: "torch.device | str" = "cpu") -> dict[str, str]:
 
     return {
         "commit": commit(),
+        "dirty": dirty(),
         "physnn": physnn.__version__,
         "source": source_digest(),
         "torch": torch.__version__,

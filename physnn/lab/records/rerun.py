@@ -8,7 +8,6 @@ with the recorded tables, which stay as they are. What was stopped goes on by th
 
 import argparse
 import math
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ import pandas as pd
 from physnn.lab.records import studies
 from physnn.lab.records.reproduce import Agreement, agreement
 from physnn.lab.records.studies import WORK, Study
+from physnn.lab.running.machine import cores
 from physnn.lab.running.where import ClusterError, add_options, connection, elsewhere, here
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def rerun(
         ClusterError: the workers cannot start, or are not as they must be.
         ConnectionError: the scheduler was lost; finished replicas are kept.
     """
-    end, processes = time.monotonic() + 60 * minutes, workers or os.cpu_count() or 1
+    end, processes = time.monotonic() + 60 * minutes, workers or cores()
     names = names or [path.parent.name for path in studies.RESULTS.glob("*/design.yml")]
     order = sorted((Study(name, studies.RESULTS) for name in names), key=lambda s: (training_minutes(s), s.name))
     if again:

@@ -15,7 +15,6 @@ arms, and takes ``data``, ``batch_size`` and ``extras`` as it needs them.
 import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Mapping
 from contextlib import closing
@@ -30,6 +29,7 @@ import yaml
 
 from physnn.lab.records.provenance import RESULTS, environment, show_line
 from physnn.lab.running import files
+from physnn.lab.running.machine import cores
 from physnn.lab.training.chunk import made_from
 from physnn.lab.training.replicas import chunks
 from physnn.lab.training.task import IMAGES, Budget, Replica, Task, column, find
@@ -184,7 +184,7 @@ class Study:
             work: the folder of what is finished.
             client: a Dask client whose workers train instead, as in :func:`physnn.lab.training.replicas.chunks`.
         """
-        processes = {"workers": workers or os.cpu_count() or 1, "client": client}
+        processes = {"workers": workers or cores(), "client": client}
         start, made_by, parts = time.time(), environment(), self.parts(work)
         parts.mkdir(parents=True, exist_ok=True)
         seeds = self.design["tuning"]["seeds"]

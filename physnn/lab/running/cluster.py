@@ -14,6 +14,7 @@ from pathlib import Path
 from distributed import CancelledError, Client, Future, LocalCluster, Security, TimeoutError, get_worker, wait
 
 from physnn.lab.running import worker
+from physnn.lab.running.machine import cores
 from physnn.lab.running.where import ClusterError
 
 PATIENCE = 30  # seconds
@@ -44,7 +45,7 @@ def local(workers: int | None = None) -> Iterator[Client]:
             silence_logs=logging.CRITICAL,
         ) as scheduler,
         Client(scheduler) as client,
-        _crew(client, workers or os.cpu_count() or 1),
+        _crew(client, workers or cores()),
     ):
         yield client
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import physnn
 from physnn.lab.running.outcome import ANSI
 
 if TYPE_CHECKING:
@@ -82,19 +83,35 @@ class Run:
 
 
 def start(
-    work: Path, notebook: str, parameters: Mapping[str, object], folder: Path | None = None, threads: int | None = None
+    work: Path,
+    notebook: str,
+    parameters: Mapping[str, object],
+    folder: Path | None = None,
+    threads: int | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Run:
-    """Start a notebook.
+    """Start a notebook. It imports the physnn that this process has imported.
 
     Args:
         work: an empty folder.
         notebook: the text of an .ipynb without outputs.
         folder: the working directory of the notebook; ``work`` where it is None.
         threads: for OpenMP, MKL and OpenBLAS; None leaves them as they are.
+        variables: of its environment, beside those of this process.
+
+    Raises:
+        OSError: the work cannot be written.
+        ImportError: the folder holds another physnn, which the notebook would import.
     """
+    package = Path(physnn.__file__).parent
+    for other in (folder / "physnn", folder / "physnn.py") if folder else ():
+        if other.exists() and other.resolve() != package.resolve():
+            raise ImportError(f"{other} would be imported in place of {package}; rename it, or move the notebook")
     (work / "clean.ipynb").write_text(notebook, encoding="utf-8")
     (work / "parameters.json").write_text(json.dumps(parameters), encoding="utf-8")
     environment = dict(os.environ, JUPYTER_PREFER_ENV_PATH="1", IPYTHONDIR=str(work / "ipython"))
+    environment |= {"JUPYTER_RUNTIME_DIR": str(work / "jupyter"), "PYTHONPATH": _python_path(package.parent)}
+    environment |= variables or {}
     environment.pop("MPLBACKEND", None)  # any value would keep the figures from the notebook
     if threads is not None:
         environment |= dict.fromkeys(THREADS, str(threads))
@@ -107,6 +124,13 @@ def start(
     return Run(work, process)
 
 
+def _python_path(checkout: Path) -> str:
+    """Return what leads to the checkout first, whatever physnn is installed; an installed one is found by itself."""
+    given = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+    installed = checkout.name in ("site-packages", "dist-packages")
+    return os.pathsep.join([*([] if installed else [str(checkout)]), *map(os.path.abspath, given)])
+
+
 def main(work: Path, folder: Path) -> int:
     """Run the notebook with ``folder`` as its working directory; return 1 if it did not run to its end."""
     threading.Thread(target=_leave_with_parent, daemon=True).start()
@@ -117,8 +141,7 @@ def main(work: Path, folder: Path) -> int:
     for attempt in range(ATTEMPTS):
         try:
             papermill.execute_notebook(
-                work / "clean.ipynb",
-                work / "ran.ipynb",
+                *(_escaped(work / name) for name in ("clean.ipynb", "ran.ipynb")),
                 parameters=json.loads((work / "parameters.json").read_text(encoding="utf-8")),
                 kernel_name="python3",
                 language="python",
@@ -135,6 +158,11 @@ def main(work: Path, folder: Path) -> int:
             if _began(work / "ran.ipynb") or attempt + 1 == ATTEMPTS:
                 return 1
     return 1
+
+
+def _escaped(path: Path) -> str:
+    """Return a path as papermill takes it, which puts parameters between braces."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _began(ran: Path) -> bool:

@@ -1,10 +1,10 @@
 """What a sweep would do and how long it would take, and what it could not do."""
 
-import os
 import shlex
 from collections.abc import Mapping
 from statistics import median
 
+from physnn.lab.running.machine import cores
 from physnn.lab.sweeping.drive import Plan
 from physnn.lab.sweeping.progress import duration
 
@@ -51,6 +51,6 @@ def _time(plan: Plan, missing: int, workers: int | None, remote: bool) -> list[s
     known = f"{duration(median(seconds))} is the median of the {len(seconds)} finished here"
     if remote:
         return [f"time: about {duration(missing * median(seconds))} of work, shared by the cluster's workers ({known})"]
-    n = min(workers or os.cpu_count() or 1, missing)
+    n = min(workers or cores(), missing)
     rounds = -(-missing // n)
     return [f"time: about {duration(rounds * median(seconds))} on {n} workers ({known})"]
