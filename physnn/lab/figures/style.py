@@ -3,6 +3,7 @@
 import io
 
 import matplotlib as mpl
+import matplotlib.style
 from matplotlib.figure import Figure
 
 from physnn.lab.figures.palette import ROLES, TOKENS, dark_stylesheet
@@ -13,11 +14,11 @@ FONT_SIZE = 12.5
 
 
 def style() -> None:
-    """Set matplotlib's defaults to the house style; in a notebook, show figures as themed SVG.
+    """Set matplotlib's defaults to the house style, whatever a matplotlibrc says; in a notebook, show themed SVG.
 
     Calling it again changes nothing. Outside a notebook only the defaults are set.
     """
-    mpl.rcParams.update(_rc())
+    mpl.style.use(SHEETS)
     try:
         shell = get_ipython()  # type: ignore[name-defined]  # IPython puts it into builtins
     except NameError:
@@ -69,6 +70,9 @@ def _rc() -> dict[str, object]:
         "svg.fonttype": "path",
         "svg.hashsalt": "physnn",  # the same figure gives the same bytes
     }
+
+
+SHEETS = ["default", _rc()]  # matplotlib's own first, so that a reader's settings do not count
 
 
 def svg(fig: Figure) -> str:

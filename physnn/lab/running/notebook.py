@@ -111,6 +111,8 @@ def start(
     (work / "parameters.json").write_text(json.dumps(parameters), encoding="utf-8")
     environment = dict(os.environ, JUPYTER_PREFER_ENV_PATH="1", IPYTHONDIR=str(work / "ipython"))
     environment |= {"JUPYTER_RUNTIME_DIR": str(work / "jupyter"), "PYTHONPATH": _python_path(package.parent)}
+    if data := environment.get("PHYSNN_DATA"):  # the notebook's folder is another
+        environment["PHYSNN_DATA"] = os.path.abspath(os.path.expanduser(data))
     environment |= variables or {}
     environment.pop("MPLBACKEND", None)  # any value would keep the figures from the notebook
     if threads is not None:

@@ -57,7 +57,7 @@ def panel(parameter: str, xs: Sequence[object], values: Sequence[object]) -> str
     places = levels if _numbers(xs) else list(range(len(levels)))
     place = dict(zip(levels, places, strict=True))
     at = [place[x if _numbers(xs) else str(x)] for x, _ in pairs]
-    with mpl.rc_context(style._rc()):
+    with mpl.style.context(style.SHEETS):
         fig = Figure(figsize=SIZE)
         ax = fig.add_subplot()
         ink, muted = style.COLORS["ink"], style.COLORS["muted"]

@@ -75,6 +75,14 @@ def test_style_is_idempotent():
     assert dict(mpl.rcParams) == once
 
 
+def test_what_a_matplotlibrc_says_does_not_count():
+    expected = dict(mpl.rcParams)
+    reader = {"text.usetex": True, "axes.titlelocation": "right", "lines.marker": "o", "font.size": 3.0}
+    with mpl.rc_context(reader):
+        plots.style()
+        assert dict(mpl.rcParams) == expected
+
+
 def test_text_is_readable_on_a_phone():
     page = 330  # px left for the figure on a 360 px screen
     assert FONT_SIZE * page / (72 * WIDTH) >= 10

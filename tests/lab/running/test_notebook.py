@@ -1,11 +1,14 @@
 """A notebook in a process of its own: what it leaves, and what becomes of kernels and processes that die."""
 
+import os
 import re
+from pathlib import Path
 
 import nbformat
 import papermill
 import pytest
 
+import physnn
 from physnn.lab.running import notebook as running
 from physnn.lab.running.outcome import glued, troubles, unfinished
 from tests.lab.running.clusters import wait_for
@@ -71,14 +74,14 @@ print(os.environ["OMP_NUM_THREADS"], os.environ.get("MPLBACKEND"), Path.cwd().na
 """
 
 
-def begun(tmp_path, *cells):
+def begun(tmp_path, *cells, **options):
     """Start a notebook; its first cell is that of the parameters."""
     new, work, folder = nbformat.v4, tmp_path / "work", tmp_path / "own"
-    work.mkdir()
+    work.mkdir(parents=True)
     folder.mkdir()
     first = new.new_code_cell("value = 1", metadata={"tags": ["parameters"]})
     text = nbformat.writes(new.new_notebook(cells=[first, *map(new.new_code_cell, cells)]))
-    return running.start(work, text, {"value": 5}, folder, threads=3)
+    return running.start(work, text, {"value": 5}, folder, threads=3, **options)
 
 
 def test_a_notebook_leaves_values_a_log_and_no_path_of_the_machine(tmp_path, monkeypatch):
@@ -124,3 +127,50 @@ def test_a_kill_takes_the_kernel_along_and_the_notebook_stays_readable(tmp_path)
     wait_for(lambda: not at_work_in(tmp_path / "own"), "the end of the kernel")
     assert run.notebook().cells[0].source == "value = 1"
     run.kill()  # of what has ended is nothing
+
+
+WHERE = """\
+import os
+import sys
+import physnn
+print("from", physnn.__file__)
+print("data", os.environ["PHYSNN_DATA"], "extra", os.environ["EXTRA"])
+import matplotlib.pyplot as plt
+plt.plot([1, 2])
+"""
+
+
+def test_a_kernel_imports_the_physnn_of_its_caller_in_any_folder_and_without_a_home(tmp_path, monkeypatch):
+    """Another one is installed, as in an environment that was copied with its checkout."""
+    other = tmp_path / "installed" / "physnn"
+    other.mkdir(parents=True)
+    (other / "__init__.py").write_text("raise RuntimeError('the wrong one')")
+    monkeypatch.setenv("PYTHONPATH", str(other.parent))
+    monkeypatch.setenv("HOME", os.devnull)
+    for name in ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PHYSNN_DATA", "data")
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / "a {value} b" / "{}" / "c.d é %s #"
+    run = begun(place, WHERE, variables={"EXTRA": "{1}"})
+    with run.process:
+        assert run.process.wait(timeout=120) == 0, run.log()
+    assert f"from {physnn.__file__}\n" in run.log()
+    assert f"data {tmp_path / 'data'} extra {{1}}\n" in run.log()
+    assert "image/png" in str(run.notebook().cells)
+
+
+@pytest.mark.parametrize("name", ["physnn/__init__.py", "physnn.py"])
+def test_a_folder_with_another_physnn_is_refused(tmp_path, name):
+    (tmp_path / "own" / name).parent.mkdir(parents=True)
+    (tmp_path / "own" / name).touch()
+    with pytest.raises(ImportError, match=r"own/physnn.* would be imported in place of"):
+        running.start(tmp_path, "{}", {}, tmp_path / "own")
+
+
+def test_the_folder_of_the_package_itself_is_none_of_another(tmp_path, monkeypatch):
+    checkout = Path(physnn.__file__).parents[1]
+    (tmp_path / "link").symlink_to(checkout)
+    monkeypatch.setattr(running.subprocess, "Popen", lambda *command, **options: options["env"]["PYTHONPATH"])
+    run = running.start(tmp_path, "{}", {}, tmp_path / "link")
+    assert run.process.split(os.pathsep)[0] == str(checkout)
