@@ -49,10 +49,10 @@ class Budget:
         batch_size: samples of a step, at least 1.
         test: read the test data too, once, after the last epoch.
         extras: what else to measure, of what the task can.
-        device: where tensors live.
+        device: where tensors live; not Apple's GPU, ``mps``, as sums are kept in double precision, which it lacks.
 
     Raises:
-        ValueError: a number below 1.
+        ValueError: a number below 1, or a device of another kind.
     """
 
     data: str
@@ -67,6 +67,10 @@ class Budget:
         if min(self.epochs, self.batch_size) < 1:
             raise ValueError(
                 f"epochs and batch_size must be at least 1, got epochs={self.epochs}, batch_size={self.batch_size}"
+            )
+        if str(self.device).startswith("mps"):
+            raise ValueError(
+                f"device {self.device} has no double precision, which training needs for its sums: use cpu"
             )
 
 

@@ -268,3 +268,5 @@ def test_nothing_to_train():
         train([], "digits", epochs=1)
     with pytest.raises(ValueError, match="at least 1, got epochs=0, batch_size=128"):
         train(some(["linear"], [0]), "digits", epochs=0)
+    with pytest.raises(ValueError, match="device mps:0 has no double precision"):
+        train(some(["linear"], [0]), "digits", epochs=1, device="mps:0")
