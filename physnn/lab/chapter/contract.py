@@ -17,15 +17,15 @@ out of range, or never read, stops the notebook there, before anything trains::
 import ast
 import difflib
 import io
-import math
 import re
+import sys
 import tokenize
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from physnn.lab.chapter.limits import RANGE, limits, read
+
 ELEMENTS = {"int": (int,), "float": (float, int), "str": (str,), "bool": (bool,)}
-INTERVAL = re.compile(r",?\s*\bin\s*([\[(])\s*([^,\s]+)\s*,\s*([^,\s]+)\s*([\])])\s*$")
-CHOICES = re.compile(r",?\s*\bin\s*\{([^}]*)\}\s*$")
 
 
 class ParameterError(ValueError):
@@ -42,37 +42,41 @@ class Declaration:
     meaning: str
     limits: str
 
+    @property
+    def element(self) -> str:
+        """The type without its ``list[...]``."""
+        return self.type.removeprefix("list[").removesuffix("]")
+
     def check(self, value: object) -> object:
         """Return ``value``, an int made float where the type is float.
+
+        A text such as ``1e-3`` is read where a number is due: to YAML 1.1, and so to papermill's -y, it is no number.
 
         Raises:
             ParameterError: the type or the range is wrong.
         """
-        element = self.type.removeprefix("list[").removesuffix("]")
-        is_list = element != self.type
-        if is_list and not isinstance(value, (list, tuple)):
-            raise ParameterError(self._wrong_type(value))
-        items = list(value) if is_list else [value]
-        for item in items:
-            if not isinstance(item, ELEMENTS[element]) or (element != "bool" and isinstance(item, bool)):
-                raise ParameterError(self._wrong_type(value))
-            if not self._allows(item):
-                raise ParameterError(f"parameter {self.name} = {value!r} is not in {self.limits} ({self.meaning})")
-        if element == "float":
-            items = [float(item) for item in items]
-        return items if is_list else items[0]
+        many = self.element != self.type and isinstance(value, (list, tuple))
+        items = [_scientific(item, self.element) for item in (value if many else [value])]
+        if wrong := self.wrong(items if many else items[0]):
+            hint = "; papermill's -p passes text for it, use -y or -f" if "expected" in wrong else ""
+            raise ParameterError(f"parameter {self.name} = {value!r} {wrong}{hint if isinstance(value, str) else ''}")
+        if self.element == "float":
+            items = [float(item) + 0.0 for item in items]  # -0.0 becomes 0.0: they are one value
+        return items if many else items[0]
 
-    def _allows(self, item: object) -> bool:
-        if choices := CHOICES.search(f" in {self.limits}"):
-            return str(item) in [choice.strip() for choice in choices[1].split(",")]
-        left, low, high, right = INTERVAL.search(f" in {self.limits}").groups()
-        low, high = float(low), float(high)
-        # NaN fails both comparisons.
-        return (item >= low if left == "[" else item > low) and (item <= high if right == "]" else item < high)
-
-    def _wrong_type(self, value: object) -> str:
-        hint = "; papermill's -p passes text for it, use -y or -f" if isinstance(value, str) else ""
-        return f"parameter {self.name} = {value!r} is a {type(value).__name__}, expected {self.type}{hint}"
+    def wrong(self, value: object) -> str:
+        """Say what is wrong with the type or the range of a value; nothing where it is right."""
+        many = self.element != self.type
+        if many and not isinstance(value, (list, tuple)):
+            return f"is a {type(value).__name__}, expected {self.type}"
+        for item in value if many else [value]:
+            if not isinstance(item, ELEMENTS[self.element]) or (self.element != "bool" and isinstance(item, bool)):
+                return f"{f'has {item!r}, which ' if many else ''}is a {type(item).__name__}, expected {self.type}"
+            if item not in limits(self.limits, self.element):
+                return f"is not in {self.limits} ({self.meaning})"
+            if self.element == "float" and isinstance(item, int) and abs(item) > sys.float_info.max:
+                return "is beyond what a float can hold"
+        return ""
 
 
 class Parameters:
@@ -138,34 +142,46 @@ def declarations(source: str) -> dict[str, Declaration]:
     """Parse a parameters cell into its declarations, by name, in order.
 
     Raises:
-        ParameterError: a line is not ``name: type = literal  # meaning, in range``, or breaks its own range.
+        ParameterError: a line is not ``name: type = literal  # meaning, in range``, its range is none, or its default
+            does not lie in it.
     """
-    comments = {
-        token.start[0]: token.string.lstrip("# ")
-        for token in tokenize.generate_tokens(io.StringIO(source).readline)
-        if token.type == tokenize.COMMENT
-    }
+    try:
+        body = ast.parse(source).body
+        tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ParameterError(f"the parameters cell cannot be read: {error}") from error
+    comments = {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
     contract = {}
-    for node in ast.parse(source).body:
-        line = ast.get_source_segment(source, node)
-        expected = f"in the parameters cell, {line!r}: expected  name: type = literal  # meaning, in [low, high]"
-        if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name) or node.value is None:
-            raise ParameterError(expected)
-        kind, comment = ast.unparse(node.annotation), comments.get(node.end_lineno, "")
-        limits = INTERVAL.search(comment) or CHOICES.search(comment)
-        if limits is None or kind.removeprefix("list[").removesuffix("]") not in ELEMENTS:
-            raise ParameterError(f"{expected} or in {{one, other}}; types: {', '.join(ELEMENTS)}, list[...]")
-        try:
-            default = ast.literal_eval(node.value)
-        except ValueError as error:
-            raise ParameterError(f"{expected}; derive values in the next cell") from error
-        shown = limits[0].split("in", 1)[1].strip()
-        declaration = Declaration(node.target.id, kind, default, comment[: limits.start()].strip(), shown)
-        if limits.re is INTERVAL and math.isnan(float(limits[2]) + float(limits[3])):
-            raise ParameterError(f"{expected}; its range is not a range")
-        declaration.check(default)
+    for node in body:
+        line = f"in the parameters cell, {ast.get_source_segment(source, node)!r}"
+        declaration = _declaration(node, comments.get(node.end_lineno, ""), line)
+        if declaration.name in contract:
+            raise ParameterError(f"{line}: {declaration.name} is declared twice; delete one of the lines")
         contract[declaration.name] = declaration
     return contract
+
+
+def _declaration(node: ast.stmt, comment: str, line: str) -> Declaration:
+    expected = f"{line}: expected  name: type = literal  # meaning, in [low, high]"
+    if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name) or node.value is None:
+        raise ParameterError(expected)
+    name, kind, found = node.target.id, ast.unparse(node.annotation), RANGE.search(comment)
+    if found is None or kind.removeprefix("list[").removesuffix("]") not in ELEMENTS:
+        raise ParameterError(f"{expected} or in {{one, other}}; types: {', '.join(ELEMENTS)}, list[...]")
+    if name.startswith("_") or hasattr(Parameters, name):
+        raise ParameterError(f"{line}: {name} cannot be read as p.{name}; choose another name")
+    try:
+        default = ast.literal_eval(node.value)
+    except (ValueError, TypeError, RecursionError, MemoryError) as error:
+        raise ParameterError(f"{expected}; derive values in the next cell") from error
+    declaration = Declaration(name, kind, default, comment[: found.start()].strip(), found["limits"])
+    try:
+        limits(declaration.limits, declaration.element)
+    except ValueError as error:
+        raise ParameterError(f"{line}: {error}") from error
+    if wrong := declaration.wrong(default):
+        raise ParameterError(f"{line}: its default {default!r} {wrong}")
+    return declaration
 
 
 def _is_contract(source: str) -> bool:
@@ -181,3 +197,13 @@ def _is_contract(source: str) -> bool:
 def _assigned(source: str) -> list[str]:
     targets = (target for node in ast.parse(source).body if isinstance(node, ast.Assign) for target in node.targets)
     return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def _scientific(item: object, kind: str) -> object:
+    """Read a text such as 1e-3 as the number it is; leave everything else to the check."""
+    if kind not in {"int", "float"} or not isinstance(item, str) or "e" not in item.lower():
+        return item
+    try:
+        return read(item, kind)
+    except ValueError:
+        return item

@@ -48,12 +48,42 @@ def test_the_declarations_are_what_a_page_needs():
         ({"quick": 1}, "quick = 1 is a int, expected bool"),
         ({"data": "cifar"}, r"data = 'cifar' is not in \{mnist, digits\}"),
         ({"widths": [8, 0]}, r"widths = \[8, 0\] is not in \[1, inf\)"),
+        ({"widths": [8, "x"]}, r"widths = \[8, 'x'\] has 'x', which is a str, expected list\[int\]"),
+        ({"lr": 10**400}, "is not in"),
+        ({"lr": "0.5"}, "'0.5' is a str, expected float; papermill's -p passes text for it, use -y or -f"),
+        ({"lr": "1_0e1"}, "'1_0e1' is a str, expected float"),
+        ({"lr": "1e400"}, "'1e400' is a str, expected float"),
+        ({"epochs": "15e-1"}, "'15e-1' is a str, expected int"),
+        ({"quick": "true"}, "'true' is a str, expected bool; papermill's -p passes text"),
         ({"widths": "[8, 4]"}, r"widths = '\[8, 4\]' is a str, expected list\[int\]; papermill's -p passes text"),
     ],
 )
 def test_wrong_values_stop_the_notebook(values, said):
     with pytest.raises(ParameterError, match=said):
         run(**values)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "read"),
+    [
+        ("float", "1e-3", 0.001),
+        ("float", "1E+1", 10.0),
+        ("int", "1e3", 1000),
+        ("list[float]", ["1e-3", "1e-2", 1], [0.001, 0.01, 1.0]),
+        ("str", "1e-3", "1e-3"),
+    ],
+)
+def test_what_yaml_takes_for_text_is_the_number_it_is(kind, given, read):
+    """YAML 1.1, and so papermill's -y and -f, reads 1e-3 as text."""
+    default, limits = {"str": ('"1e-3"', "{1e-3}"), "list[float]": ("[1.0]", "[0, inf]")}.get(kind, ("1", "[0, inf]"))
+    cell = f"lr: {kind} = {default}  # rate, in {limits}"
+    found = parameters_of([cell], {"lr": given}).as_dict()["lr"]
+    assert (found, type(found)) == (read, type(read))
+
+
+def test_an_int_beyond_a_float_is_said():
+    with pytest.raises(ParameterError, match="is beyond what a float can hold"):
+        parameters_of(["lr: float = 1  # rate, in [0, inf]"], {"lr": 10**400})
 
 
 def test_an_injected_name_that_is_unknown_stops_the_notebook():
@@ -80,21 +110,66 @@ def test_the_latest_parameters_cell_counts():
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "said"),
     [
-        "epochs = 10  # passes, in [1, 100]",
-        "epochs: int = 10",
-        "epochs: int = 10  # passes",
-        "epochs: int = 5 * 2  # passes, in [1, 100]",
-        "epochs: complex = 10  # passes, in [1, 100]",
-        "epochs: int  # passes, in [1, 100]",
-        "epochs: int = 10  # passes, in [1, nan]",
-        "epochs: int = 0  # passes, in [1, 100]",
+        ("epochs = 10  # passes, in [1, 100]", "expected  name: type = literal"),
+        ("epochs: int = 10", "expected  name: type = literal"),
+        ("epochs: int = 10  # passes", "expected  name: type = literal"),
+        ("epochs: int = 5 * 2  # passes, in [1, 100]", "derive values in the next cell"),
+        ("epochs: int = {[]: 1}  # passes, in [1, 100]", "derive values in the next cell"),
+        ("epochs: complex = 10  # passes, in [1, 100]", "types: int, float"),
+        ("epochs: int  # passes, in [1, 100]", "expected  name: type = literal"),
+        ("epochs: int = 10  # passes, in [1, nan]", r"'nan' in \[1, nan\] is not a number"),
+        ("epochs: int = 10  # passes, in [1, 1_000]", "'1_000' in .* is not a number"),
+        ("epochs: float = 1  # angle, in [0, 2*pi]", "'2\\*pi' in .* is not a number; write the number itself"),
+        ("epochs: float = 1  # angle, in [a, b]", "'a' in .* is not a number; write the number itself"),
+        ("epochs: int = 10  # passes, in [100, 1]", r"no int is in \[100, 1\]"),
+        ("epochs: float = 1  # passes, in (1, 1)", r"no float is in \(1, 1\)"),
+        ("epochs: int = 1  # passes, in (1, 2)", r"no int is in \(1, 2\)"),
+        ("epochs: int = 0  # passes, in [1, 100]", r"its default 0 is not in \[1, 100\]"),
+        ('epochs: int = "10"  # passes, in [1, 100]', "its default '10' is a str, expected int$"),
+        ('epochs: float = "1e1"  # passes, in [1, 100]', "its default '1e1' is a str, expected float$"),
+        ('epochs: list[int] = [1, "a"]  # passes, in [1, 100]', "has 'a', which is a str"),
+        ("epochs: list[int] = [1, 0]  # passes, in [1, 100]", r"its default \[1, 0\] is not in"),
+        ("epochs: list[int] = 1  # passes, in [1, 100]", r"its default 1 is a int, expected list\[int\]"),
+        ('epochs: str = "ten"  # passes, in [1, 100]', r"\[1, 100\] is for numbers; write the choices of a str"),
+        ("epochs: bool = True  # passes, in [0, 1]", "write the choices of a bool, such as {True, False}"),
+        ("epochs: bool = True  # passes, in {True, maybe}", "'maybe' is not a bool"),
+        ("epochs: int = 1  # passes, in {1, 2.5}", "'2.5' is not a int"),
+        ("epochs: float = 1  # passes, in {1, 1e0}", "has 1e0 twice"),
+        ("epochs: float = 1  # passes, in {1, nan}", "no float equals nan"),
+        ('epochs: str = "ten"  # passes, in {"ten", "one"}', "write texts without quotes"),
+        ('epochs: str = "ten"  # passes, in {ten,, one}', "has nothing for a choice"),
+        ("epochs: int = 1  # a, in [0, 5]\nepochs: int = 2  # b, in [0, 5]", "epochs is declared twice"),
+        ("epochs: int = (  # passes, in [0, 5]", "the parameters cell cannot be read"),
+        ("epochs: int = 1  # passes, in [0, 5]\x00", "the parameters cell cannot be read"),
+        ("as_dict: int = 1  # passes, in [0, 5]", "cannot be read as p.as_dict"),
     ],
 )
-def test_a_malformed_line_is_named(line):
-    with pytest.raises(ParameterError, match="epochs"):
+def test_a_malformed_line_is_named(line, said):
+    with pytest.raises(ParameterError, match=said) as caught:
         declarations(line)
+    assert line.split(":")[0].split()[0] in str(caught.value) or "cell cannot be read" in said
+
+
+@pytest.mark.parametrize(
+    ("line", "allowed", "refused"),
+    [
+        ("lr: float = 1e-3  # rate, in {1e-3, 1e-2}", [0.001, 0.01, "1e-2"], [0.1, 1]),
+        ("n: int = 1000  # count, in {1e3, 1}", [1000, 1], [2]),
+        ("n: int = 5  # count, in [1e0, 1e3]", [1, 1000], [0, 1001]),
+        ("n: int = 9007199254740993  # count, in [9007199254740993, inf)", [10**400], [9007199254740992]),
+        ("quick: bool = True  # whether, in {True}", [True], [False]),
+        ("lr: list[float] = []  # rates, in (0, 1]", [[], [1, 0.5]], [[0.0]]),
+    ],
+)
+def test_choices_and_ends_are_read_by_the_declared_type(line, allowed, refused):
+    (declaration,) = declarations(line).values()
+    for value in allowed:
+        declaration.check(value)
+    for value in refused:
+        with pytest.raises(ParameterError, match="is not in"):
+            declaration.check(value)
 
 
 def test_no_parameters_cell():
