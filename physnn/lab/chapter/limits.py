@@ -9,7 +9,12 @@ from dataclasses import dataclass
 NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 WORDS = {"bool": {"true": True, "True": True, "false": False, "False": False}}
 WORDS["float"] = {sign + word: float(sign + word) for sign in ("", "+", "-") for word in ("inf", "nan")}
-FORM = {"int": "a whole number such as 10", "float": "a number such as 0.5 or 1e-3", "bool": "true or false"}
+FORM = {
+    "int": "a whole number such as 10",
+    "float": "a number that a float can hold, such as 0.5 or 1e-3",
+    "bool": "true or false",
+    "str": "a text without quotes",
+}
 EXACT = 2**53  # up to here every whole number is a float
 INTERVAL = re.compile(r"([\[(])([^,\])]*),([^,]*)([\])])")
 RANGE = re.compile(rf",?\s*\bin\s*(?P<limits>{INTERVAL.pattern}|\{{[^}}]*\}})\s*$")  # at the end of a comment
@@ -30,27 +35,25 @@ class Interval:
 
 
 def read(text: str, kind: str) -> object:
-    """Read a text as an ``int``, a ``float`` or a ``bool``; a ``str`` is itself.
+    """Read a text as an ``int``, a ``float``, a ``bool`` or a ``str``.
 
     Raises:
         ValueError: it is not one; the message says what is expected.
     """
-    if kind == "str":
+    wrong = ValueError(f"{text!r} is not a {kind}; expected {FORM[kind]}")
+    if kind == "str" and not text.startswith(("'", '"')):
         return text
     if text in WORDS.get(kind, {}):
         return WORDS[kind][text]
-    if kind == "bool" or not re.fullmatch(NUMBER, text):
-        raise ValueError(f"{text!r} is not a {kind}, which is {FORM[kind]}")
+    if kind in {"str", "bool"} or not re.fullmatch(NUMBER, text):
+        raise wrong
     if kind == "int" and text.lstrip("+-").isdigit():
         return int(text)
     value = float(text)
-    if math.isinf(value) or (value == 0 and re.search("[1-9]", re.split("[eE]", text)[0])):
-        raise ValueError(f"{text!r} is beyond what a float can hold")
-    if kind == "float":
-        return value
-    if not ("e" in text.lower() and value.is_integer() and abs(value) <= EXACT):
-        raise ValueError(f"{text!r} is not a {kind}, which is {FORM[kind]}")
-    return int(value)
+    lost = math.isinf(value) or (value == 0 and re.search("[1-9]", re.split("[eE]", text)[0]))
+    if lost or (kind == "int" and not ("e" in text.lower() and value.is_integer() and abs(value) <= EXACT)):
+        raise wrong
+    return value if kind == "float" else int(value)
 
 
 @functools.cache
@@ -80,8 +83,8 @@ def limits(text: str, kind: str) -> Interval | tuple[object, ...]:
 def _choices(texts: list[str], kind: str) -> tuple[object, ...]:
     found = []
     for text in texts:
-        if not text or text[0] in "'\"":
-            raise ValueError(f"{{{', '.join(texts)}}} has {text or 'nothing'} for a choice; write texts without quotes")
+        if not text:
+            raise ValueError(f"{{{', '.join(texts)}}} has a comma with no choice beside it, or no choice at all")
         value = read(text, kind)
         if value != value:
             raise ValueError(f"no {kind} equals {text}; choose by a number")

@@ -74,11 +74,12 @@ def _sweep(options: argparse.Namespace) -> int:
     from physnn.lab.sweeping.drive import drive, make_plan
     from physnn.lab.sweeping.notebook import SweepError
     from physnn.lab.sweeping.outlook import failures, outlook
+    from physnn.lab.sweeping.typed import typed
 
     try:
         plan = make_plan(
             options.notebook,
-            _grid(options),
+            typed(options.file, options.grid),
             options.out,
             trials=options.trials,
             seed=options.seed,
@@ -104,36 +105,6 @@ def _sweep(options: argparse.Namespace) -> int:
         print(failed, file=sys.stderr)
         return 1
     return 0
-
-
-def _grid(options: argparse.Namespace) -> dict[str, object]:
-    """Put ``--file`` and ``--grid`` together."""
-    from physnn.lab.sweeping.notebook import SweepError
-
-    grid = _file(options.file) if options.file else {}
-    for item in options.grid:
-        name, equals, values = item.partition("=")
-        if not equals or not name.strip():
-            raise SweepError(f"--grid {item}: expected NAME=VALUES, such as seed=0:5")
-        if name.strip() in grid:
-            raise SweepError(f"--grid {item}: {name.strip()} is given twice; put its values into one list")
-        grid[name.strip()] = values
-    return grid
-
-
-def _file(path: Path) -> dict[str, object]:
-    import yaml
-
-    from physnn.lab.sweeping.notebook import SweepError
-
-    try:
-        # Everything as text, to be read by the declared types: YAML's own rules make 1e-3 a text and 1:30 ninety.
-        grid = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SweepError(f"cannot read the grid {path}: {error}") from error
-    if not isinstance(grid, dict) or not all(isinstance(values, (str, list)) for values in grid.values()):
-        raise SweepError(f"{path}: expected a mapping of parameter names to values, such as  seed: [0, 1, 2]")
-    return grid
 
 
 def _interrupt(*_: object) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from physnn.lab.records.provenance import commit
 from physnn.lab.running import files
 from physnn.lab.running.where import here
-from physnn.lab.sweeping.grid import Point, points
+from physnn.lab.sweeping.grid import Point, points, repeats
 from physnn.lab.sweeping.notebook import Notebook, SweepError, load, made_from
 from physnn.lab.sweeping.store import Folder
 
@@ -113,6 +113,8 @@ def drive(plan: Plan, connect: "Callable[[], AbstractContextManager[Client]]") -
 
     ``connect`` opens the client; it is called only if something is missing. An interruption keeps what is finished.
     """
+    if said := repeats(plan.points):
+        print(said, flush=True)
     with plan.folder.alone():
         rows = plan.kept()
         for point in plan.points:

@@ -6,6 +6,7 @@ from statistics import median
 
 from physnn.lab.running.machine import cores
 from physnn.lab.sweeping.drive import Plan
+from physnn.lab.sweeping.grid import repeats
 from physnn.lab.sweeping.progress import duration
 
 
@@ -15,6 +16,7 @@ def outlook(plan: Plan, workers: int | None, *, remote: bool) -> str:
     missing = [point for point in plan.points if point.name not in kept]
     lines = [f"{'done' if point.name in kept else 'to run':<7} {point.name}  {point}" for point in plan.points]
     lines.append(f"{len(plan.points)} points of {plan.notebook.path.name}: {len(kept)} done, {len(missing)} to run")
+    lines += [said] if (said := repeats(plan.points)) else []
     return "\n".join([*lines, *_time(plan, len(missing), workers, remote)])
 
 

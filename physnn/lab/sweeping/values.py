@@ -1,70 +1,72 @@
 """What a parameter of a sweep can be: a list, a range, or a distribution; as text, or as Python values."""
 
 import math
-import random
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from itertools import chain, islice
 
 from physnn.lab.chapter.contract import Declaration, ParameterError
+from physnn.lab.chapter.limits import NUMBER, read
+from physnn.lab.sweeping.draws import Distribution
 from physnn.lab.sweeping.notebook import SweepError
 
-BOOLEANS = {"true": True, "True": True, "false": False, "False": False}
+MOST = 100_000  # points of a sweep: all of them are held in memory
 DISTRIBUTION = re.compile(r"(uniform|log|integers|choice)\((.*)\)", re.DOTALL)
-NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 RANGE = re.compile(rf"({NUMBER}):({NUMBER})(?::({NUMBER}))?")
-
-
-@dataclass(frozen=True)
-class Distribution:
-    """``uniform(a, b)``, ``log(a, b)`` (uniform in the logarithm), ``integers(a, b)`` (b not) or ``choice(...)``."""
-
-    kind: str
-    arguments: tuple
-
-    def draw(self, generator: random.Random) -> object:
-        """Draw one value; a real number has six significant digits, so that it can be read and typed again."""
-        if self.kind == "choice":
-            return generator.choice(self.arguments)
-        low, high = self.arguments
-        if self.kind == "integers":
-            return generator.randrange(low, high)
-        if self.kind == "log":
-            value = math.exp(generator.uniform(math.log(low), math.log(high)))
-        else:
-            value = generator.uniform(low, high)
-        return min(max(float(f"{value:.6g}"), low), high)
 
 
 def axis(given: object, declaration: Declaration) -> list | Distribution:
     """Return the values of one parameter, checked against its declaration, or its distribution.
 
     Args:
-        given: a text such as ``"1,2"``, ``"0:5"``, ``"0:10:2"`` (without the end) or ``"log(1e-3, 1)"``; or values.
+        given: a text such as ``"1,2"``, ``"0:5"``, ``"0:10:2"`` (without the end) or ``"log(1e-3, 1)"``; or one value,
+            or a list, a range, an array or an iterator of them.
 
     Raises:
-        SweepError: the text cannot be read, or values are ill-typed or out of range; it lists all of them.
+        SweepError: the text cannot be read, or values are too many, ill-typed or out of range; it lists all of them.
     """
-    if isinstance(given, str):
-        if match := DISTRIBUTION.fullmatch(given.strip()):
-            return _distribution(match[1], _split(match[2]), given, declaration)
-        values = [value for item in _split(given) for value in _expand(item, declaration)]
-    else:
-        values = list(given) if isinstance(given, Iterable) else [given]
+    if isinstance(given, str) and (match := DISTRIBUTION.fullmatch(given.strip())):
+        return _distribution(match[1], _split(match[2]), given, declaration)
+    values = list(islice(_values(given, declaration), MOST + 1))
     if not values:
         raise SweepError(f"parameter {declaration.name} has no values; expected a list such as 1,2 or a range 0:5")
+    if len(values) > MOST:
+        raise SweepError(f"parameter {declaration.name} has more than {MOST:,} values, which is all that a sweep takes")
     return _checked(values, declaration)
 
 
 def cast(value: object, declaration: Declaration) -> object:
-    """Return a value as the notebook will see it: text read by the declared type, NumPy's scalars made Python's.
+    """Return a value as the notebook will see it: text read by the declared type, NumPy's and torch's made Python's.
 
     Raises:
         ParameterError: its type or range is wrong.
     """
-    value = value.item() if type(value).__module__ == "numpy" and hasattr(value, "item") else value
-    return declaration.check(_read(value, declaration.type, declaration))
+    try:
+        return declaration.check(_read(_plain(value), declaration))
+    except ParameterError:
+        raise
+    except ValueError as error:
+        raise ParameterError(
+            f"parameter {declaration.name}: {error}, in {declaration.limits} ({declaration.meaning})"
+        ) from error
+
+
+def _values(given: object, declaration: Declaration) -> Iterable:
+    given = given.tolist() if hasattr(given, "tolist") else given
+    if isinstance(given, str):
+        items = _split(given)
+        if "" in items:
+            raise SweepError(f"parameter {declaration.name} = {given}: a comma has no value beside it")
+        return chain.from_iterable(_expand(item, declaration) for item in items)
+    if isinstance(given, (Sequence, Iterator)) and not isinstance(given, (bytes, bytearray)):
+        return given
+    if isinstance(given, Iterable):
+        raise SweepError(
+            f"the values of parameter {declaration.name} are a {type(given).__name__}, expected a text, or a list, a "
+            "range, an array or an iterator"
+        )
+    return [given]
 
 
 def _checked(values: Iterable, declaration: Declaration) -> list:
@@ -79,54 +81,76 @@ def _checked(values: Iterable, declaration: Declaration) -> list:
     return checked
 
 
-def _read(value: object, kind: str, declaration: Declaration) -> object:
+def _plain(value: object) -> object:
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _read(value: object, declaration: Declaration) -> object:
     """Read text by the declared type; leave what is no text to the check of types."""
-    element = kind.removeprefix("list[").removesuffix("]")
-    if element != kind:
-        if isinstance(value, str) and value.startswith("[") and value.endswith("]"):
+    if declaration.type != declaration.element:
+        if isinstance(value, str):
+            if not (value.startswith("[") and value.endswith("]")):
+                raise ValueError(f"{value!r} is not a {declaration.type}; expected one in brackets, such as [a,b]")
             value = _split(value[1:-1])
-        return [_read(item, element, declaration) for item in value] if isinstance(value, list) else value
-    if not isinstance(value, str) or kind == "str":
-        return value
-    try:
-        return BOOLEANS[value] if kind == "bool" else {"int": int, "float": float}[kind](value)
-    except (KeyError, ValueError) as error:
-        raise ParameterError(
-            f"parameter {declaration.name}: {value!r} is not a {kind}; expected {declaration.type} in "
-            f"{declaration.limits} ({declaration.meaning})"
-        ) from error
+        items = value if isinstance(value, list) else []
+        return [read(item, declaration.element) if isinstance(item, str) else item for item in items] or value
+    return read(value, declaration.type) if isinstance(value, str) else value
 
 
-def _expand(item: str, declaration: Declaration) -> list:
-    """Return the values of a range, or the item alone. A text with a colon is a range where numbers are expected."""
+def _expand(item: str, declaration: Declaration) -> Iterable:
+    """Give the values of a range, or the item alone. A text with a colon is a range where numbers are expected."""
     match = RANGE.fullmatch(item)
     if match is None or declaration.type not in {"int", "float"}:
         return [item]
-    # Decimal, because 0:1:0.1 are ten numbers, and the third is 0.2.
-    start, stop, step = (Decimal(part) for part in (match[1], match[2], match[3] or "1"))
+    said = f"parameter {declaration.name}: the range {item}"
+    try:
+        numbers = [read(part, declaration.type) for part in match.groups(default="1")]
+    except ValueError as error:
+        raise SweepError(f"{said}: {error}") from error
+    # Fractions, because 0:1:0.1 are ten numbers, and the third is 0.2.
+    start, stop, step = (Fraction(part) for part in match.groups(default="1"))
     count = math.ceil((stop - start) / step) if step else 0
     if count < 1:
-        raise SweepError(f"parameter {declaration.name}: the range {item} is empty; expected start:stop or …:step")
-    values = [start + i * step for i in range(count)]
-    return [int(v) if declaration.type == "int" and v == int(v) else float(v) for v in values]
+        raise SweepError(f"{said} is empty; expected start:stop or start:stop:step, with a step that leads to the stop")
+    if count > MOST:
+        raise SweepError(f"{said} has {count:,} values; a sweep takes at most {MOST:,} points")
+    if declaration.type == "int":
+        return range(*numbers)
+    if count == 1 and match[3] is None:
+        raise SweepError(
+            f"{said} has one value, its step being 1; write {declaration.name}={match[1]}, or give a step: {item}:STEP"
+        )
+    values = [float(start + i * step) for i in range(count)]
+    if len(set(values)) < count:
+        raise SweepError(f"{said} has a step that is lost when {match[1]} is a float; give a larger one")
+    return values
 
 
 def _distribution(kind: str, arguments: list[str], given: str, declaration: Declaration) -> Distribution:
+    name = declaration.name
     wrong = SweepError(
-        f"parameter {declaration.name} = {given}: expected choice(a,b,...), integers(a,b) for an int, or uniform(a,b) "
-        f"or log(a,b) with finite numbers a < b, 0 < a for log, for a float; {declaration.name} is {declaration.type}"
+        f"parameter {name} = {given}: expected choice(a,b,...), integers(a,b) for an int, or uniform(a,b) or log(a,b) "
+        f"with finite numbers a < b, 0 < a for log, for a float; {name} is {declaration.type}"
     )
     if kind == "choice" and arguments:
-        return Distribution(kind, tuple(_checked(arguments, declaration)))
-    if len(arguments) != 2 or declaration.type != ("int" if kind == "integers" else "float"):
+        found = Distribution(kind, tuple(_checked(arguments, declaration)))
+    elif len(arguments) != 2 or declaration.type != ("int" if kind == "integers" else "float"):
         raise wrong
-    try:
-        low, high = (int(a) if kind == "integers" else float(Decimal(a)) for a in arguments)
-    except (ValueError, InvalidOperation) as error:
-        raise wrong from error
-    if not (math.isfinite(low) and math.isfinite(high) and low < high) or (kind == "log" and low <= 0):
-        raise wrong
-    return Distribution(kind, (low, high))
+    else:
+        try:
+            low, high = (read(argument, declaration.type) for argument in arguments)
+        except ValueError as error:
+            raise wrong from error
+        if not (-math.inf < low < high < math.inf) or (kind == "log" and low <= 0):
+            raise wrong
+        found = Distribution(kind, (low, high))
+    if found.constant():
+        raise SweepError(f"parameter {name} = {given}: every draw is {found.arguments[0]}; write {name}=VALUE for one")
+    if found.narrow():
+        raise SweepError(f"parameter {name} = {given}: the width is too small, or too large, for draws that are floats")
+    return found
 
 
 def _split(text: str) -> list[str]:

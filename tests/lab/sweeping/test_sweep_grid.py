@@ -68,15 +68,15 @@ def test_values_are_read_by_their_declared_type(notebook, name, given, read):
     [
         ("lr", "0", r"lr = 0.0 is not in \(0, 100\]"),
         ("lr", "nan", "lr = nan is not in"),
-        ("lr", "fast", "lr: 'fast' is not a float; expected float in .* \\(learning rate\\)"),
+        ("lr", "fast", "lr: 'fast' is not a float; expected a number .* 1e-3, in .* \\(learning rate\\)"),
         ("lr", "", "lr has no values"),
         ("seed", [], "seed has no values"),
         ("seed", "0:0", "the range 0:0 is empty"),
         ("seed", "0:5:0", "the range 0:5:0 is empty"),
-        ("seed", "0:1:0.5", "seed = 0.5 is a float, expected int"),
+        ("seed", "0:1:0.5", "the range 0:1:0.5: '0.5' is not a int"),
         ("seed", "1.0", "seed: '1.0' is not a int"),
         ("quick", "yes", "quick: 'yes' is not a bool"),
-        ("widths", "8", "widths = '8' is a str, expected list"),
+        ("widths", "8", r"widths: '8' is not a list\[int\]; expected one in brackets"),
         ("widths", "[8,0]", r"widths = \[8, 0\] is not in"),
         ("rate", "1", "unknown parameter 'rate'; this notebook has lr, seed"),
         ("lr", "log(0,1)", "log\\(0,1\\): expected"),
@@ -127,7 +127,7 @@ def test_draws_are_joint_reproducible_and_only_added_to(notebook):
     assert 110 < below < 190  # half of them below the middle of the logarithm, within four standard deviations
     other = [point.given["lr"] for point in points(notebook, "package", {"lr": "log(1e-3,1)"}, 5, seed=4)]
     assert not set(other) & {lr for lr, _ in pairs}
-    with pytest.raises(SweepError, match="trials must be at least 1, got 0"):
+    with pytest.raises(SweepError, match="trials must be a whole number, at least 1, got 0"):
         points(notebook, "package", grid, 0)
     with pytest.raises(SweepError, match="trials = 2, but no parameter has a distribution"):
         points(notebook, "package", {"lr": "1"}, 2)
