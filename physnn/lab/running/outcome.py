@@ -63,9 +63,12 @@ def glued(notebook: NotebookNode) -> dict[str, object]:
 def _literal(text: str) -> object:
     try:
         value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+        str(value)  # refuses an int of thousands of digits, which no file of rows could hold
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return float(text) if text in {"nan", "inf", "-inf"} else None
-    return value if isinstance(value, (bool, int, float, str)) else None
+    if isinstance(value, str):  # half a character, as text cut in the middle has it, is none that a file can hold
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    return value if isinstance(value, (bool, int, float)) else None
 
 
 def _cells(notebook: NotebookNode) -> Iterator[tuple[int, NotebookNode]]:

@@ -12,6 +12,9 @@ from physnn.lab.sweeping.notebook import Notebook
 from physnn.lab.sweeping.progress import duration
 from physnn.lab.sweeping.store import Folder
 
+ROWS = 1000  # of the table that a page shows
+FAILURES = 50
+LENGTH = 300  # of a text in the table, whose cells are narrow
 PAGE = Template("""\
 <!doctype html>
 <!-- $mark -->
@@ -100,39 +103,43 @@ def _summary(notebook: Notebook, rows: Sequence[dict], varied: Sequence[str]) ->
 def _failures(rows: Sequence[dict], varied: Sequence[str]) -> list[str]:
     failed = [row for row in rows if row["status"] != "done"]
     parts = [f'<h2 class="failed">{len(failed)} failed</h2>'] if failed else []
-    for row in failed:
+    for row in failed[:FAILURES]:
         where = ", ".join(f"{name} = {row['parameters'][name]}" for name in varied) or row["point"]
-        parts.append(f"<div>{escape(where)}: {row['status']}; {_links(row)}</div>\n<pre>{escape(row['error'])}</pre>")
+        error = _cut(row["error"], 10 * LENGTH)
+        parts.append(f"<div>{escape(where)}: {row['status']}; {_links(row)}</div>\n<pre>{escape(error)}</pre>")
+    if len(failed) > FAILURES:
+        parts.append(f"<p>These are the first {FAILURES}; all are in table.csv, with their errors.</p>")
     return parts
 
 
 def _panels(rows: Sequence[dict], varied: Sequence[str], glued: Sequence[str]) -> list[str]:
-    from physnn.lab.sweeping.panels import drawable, panel
+    from physnn.lab.sweeping.panels import drawable, legend, panel
 
     series = {name: [row["values"].get(name) for row in rows] for name in glued}
     series["run time, s"] = [row["seconds"] if row["status"] == "done" else None for row in rows]
+    against = {name: [row["parameters"][name] for row in rows] for name in varied}
     parts = []
     for name, values in series.items():
         if varied and drawable(values):
             parts += [f"<section><h3>{escape(name)}</h3>", '<div class="panels">']
-            for parameter in varied:
-                svg = panel(parameter, [row["parameters"][parameter] for row in rows], values)
+            for parameter, xs in against.items():
+                svg = panel(parameter, xs, values)
                 label = escape(f"{name} against {parameter}", quote=True)
                 parts.append(f'<figure role="img" aria-label="{label}">{svg}</figure>')
             parts.append("</div></section>")
-    legend = "A dot is a point; its bar is the interval where one was glued; the line goes through the means."
     if len(varied) == 1:  # then the values stand side by side, and not the parameters of each
         parts = ['<div class="panels">', *parts, "</div>"]
-    return ["<h2>Numbers against parameters</h2>", f'<p class="muted">{legend}</p>', *parts] if parts else []
+    return ["<h2>Numbers against parameters</h2>", f'<p class="muted">{legend(against)}</p>', *parts] if parts else []
 
 
 def _table(rows: Sequence[dict], varied: Sequence[str], glued: Sequence[str]) -> list[str]:
+    shown = rows[:ROWS]
     columns = [
-        ("files", [f"<td>{_links(row)}</td>" for row in rows]),
-        *((name, [_cell(row["parameters"][name]) for row in rows]) for name in varied),
-        ("status", [f"<td>{escape(row['status'])}</td>" for row in rows]),
-        ("seconds", [_cell(row["seconds"]) for row in rows]),
-        *((name, [_cell(row["values"].get(name)) for row in rows]) for name in glued),
+        ("files", [f"<td>{_links(row)}</td>" for row in shown]),
+        *((name, [_cell(row["parameters"][name]) for row in shown]) for name in varied),
+        ("status", [f"<td>{escape(row['status'])}</td>" for row in shown]),
+        ("seconds", [_cell(row["seconds"]) for row in shown]),
+        *((name, [_cell(row["values"].get(name)) for row in shown]) for name in glued),
     ]
     heads = "".join(
         f'<th class="n">{escape(name)}</th>'
@@ -141,10 +148,11 @@ def _table(rows: Sequence[dict], varied: Sequence[str], glued: Sequence[str]) ->
         for name, cells in columns
     )
     lines = [f"<tr>{''.join(cells)}</tr>" for cells in zip(*(cells for _, cells in columns), strict=True)]
-    scroll = '<div class="scroll" tabindex="0" role="region" aria-label="All points">'
+    first = f'<p class="muted">The first {ROWS:,} of {len(rows):,}; all are in table.csv.</p>'
     return [
         "<h2>Points</h2>",
-        scroll,
+        *([first] if len(rows) > ROWS else []),
+        '<div class="scroll" tabindex="0" role="region" aria-label="All points">',
         f"<table><thead><tr>{heads}</tr></thead><tbody>",
         *lines,
         "</tbody></table></div>",
@@ -152,13 +160,14 @@ def _table(rows: Sequence[dict], varied: Sequence[str], glued: Sequence[str]) ->
 
 
 def _cell(value: object) -> str:
-    if isinstance(value, float):
-        value = f"{value:.6g}"
-    elif isinstance(value, int):
-        value = str(value)
-    else:
-        return f"<td>{escape('' if value is None else str(value))}</td>"
-    return f'<td class="n">{value}</td>'
+    if isinstance(value, (int, float)):
+        text = f"{value:.6g}" if isinstance(value, float) else _cut(str(value), LENGTH)
+        return f'<td class="n">{text}</td>'
+    return f"<td>{escape('' if value is None else _cut(str(value), LENGTH))}</td>"
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[:length]}…"
 
 
 def _links(row: dict) -> str:

@@ -1,6 +1,7 @@
 """The page of a sweep: readable anywhere, safe whatever a notebook glues, and drawn only when something changed."""
 
 import os
+import random
 import re
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import sys
 import pytest
 
 from physnn.lab.sweeping.notebook import load
-from physnn.lab.sweeping.panels import Estimate, drawable, estimate, panel
+from physnn.lab.sweeping.panels import GROUPS, Estimate, drawable, estimate, legend, panel
 from physnn.lab.sweeping.report import report
 from physnn.lab.sweeping.store import Folder
 from tests.lab.sweeping.sweeps import make_notebook
@@ -102,6 +103,10 @@ def test_a_cached_sweep_imports_neither_dask_nor_papermill_nor_torch(written, tm
         ("93.20 [92.80,\xa093.60]", Estimate(93.2, 92.8, 93.6)),
         ("1e-3", Estimate(1e-3, 1e-3, 1e-3)),
         ("MNIST, 3 images", None),
+        (10**400, None),
+        ("1e400", None),
+        ("−inf", None),
+        ("1 [0, 1e999]", None),
         (True, None),
         (float("nan"), None),
         (None, None),
@@ -112,7 +117,7 @@ def test_numbers_are_found_in_texts(value, read):
 
 
 def test_only_numbers_that_differ_are_drawn():
-    assert drawable([1, None, 2.0, float("inf")])
+    assert drawable([1, None, 2.0, float("inf"), 10**400, "1e400", "nan", "−inf"])
     assert not drawable([1, 1, None])
     assert not drawable([1, 2, "many"])
     assert not drawable([None])
@@ -135,6 +140,58 @@ def test_axes_suit_the_parameter():
     assert seeds[100] - seeds[0] == pytest.approx(seeds[200] - seeds[100], rel=1e-3)
     left, middle, right = dots(panel("data", ["b", "a", "$x$"], [1, 2, 3]))
     assert middle - left == pytest.approx(right - middle, rel=1e-3)
+
+
+def ticks(svg):
+    """The texts of the parameter's ticks; matplotlib writes each as a comment before its glyphs."""
+    return re.findall(r"<!-- (.+?) -->", svg[svg.index('"matplotlib.axis_1"') : svg.index('"matplotlib.axis_2"')])
+
+
+def test_ticks_tell_values_apart():
+    assert ticks(panel("x", [1.0001, 1.0002, 1.0003], [1, 2, 3])) == ["1.0001", "1.0002", "1.0003", "x"]
+    assert len(set(ticks(panel("x", [1e6 + i / 100 for i in range(20)], range(20))))) > 3
+    assert ticks(panel("x", [f"text {i}" for i in range(20)], range(20))) == ["x"]  # no room, and no numbers instead
+    assert ticks(panel("x", [10**400, 1], [1, 2])) == [f"{10**400}"[:11] + "…", "1", "x"]  # beyond an axis: texts
+    assert ticks(panel("x", [float("inf"), 1.0], [1, 2])) == ["inf", "1.0", "x"]
+
+
+def test_uniform_draws_have_a_linear_axis_and_a_line_through_groups():
+    draws = random.Random(0)
+    xs = [draws.uniform(-1, 1) for _ in range(400)]
+    svg = panel("x", xs, [x + draws.gauss(0, 1) for x in xs])
+    assert {"0", "-1"} & {text.replace("−", "-") for text in ticks(svg)}
+    (line,) = re.findall(r'<path d="([^"]*)"[^>]*stroke-width: 1.6', svg)
+    assert line.count("L") == GROUPS - 1
+    groups = legend({"x": xs, "seed": [1, 2] * 200})
+    assert f"against x, which have many values, through those of {GROUPS} groups" in groups
+
+
+def test_the_page_of_a_large_sweep_is_small_and_says_what_it_leaves_out(tmp_path, monkeypatch):
+    monkeypatch.setattr("physnn.lab.sweeping.panels.DOTS", 50)
+    monkeypatch.setattr("physnn.lab.sweeping.report.ROWS", 20)
+    monkeypatch.setattr("physnn.lab.sweeping.report.FAILURES", 3)
+    rows = [
+        row(i, status="failed" if i % 10 == 0 else "done", error="E" * 9999 if i % 10 == 0 else "") for i in range(90)
+    ]
+    rows[0]["values"] |= {"long": "a" * 9999, "large": 10**400, "infinite": float("inf")}
+    (tmp_path / "out").mkdir()
+    report(load(make_notebook(tmp_path)), rows, Folder(tmp_path / "out"))
+    text = page(Folder(tmp_path / "out"))
+    assert "A dot is a point: 50 of 90 are drawn, chosen by chance" in text
+    assert "of all points." in text
+    assert "The first 20 of 90; all are in table.csv." in text
+    assert text.count("<tr>") == 1 + 20
+    assert text.count("E" * 3000) == 3
+    assert "E" * 3001 not in text
+    assert "9 failed" in text
+    assert "the first 3; all are in table.csv" in text
+    assert "a" * 300 + "…" in text
+    assert "a" * 301 not in text
+    assert f'<td class="n">{10**299}…</td>' in text
+    assert '<td class="n">inf</td>' in text
+    figure = re.search(r"<figure.*?</figure>", text, re.DOTALL)[0]
+    paths = re.findall(r'<path d="([^"]*)"[^>]*stroke-opacity: 0.5', figure)
+    assert [path.count("M") for path in paths] == [50]  # all dots in one path
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH (Debian: apt-get install chromium)")
