@@ -21,7 +21,7 @@ DOTS = 1000  # in one panel; of more points so many are chosen
 LEVELS = 30  # of a parameter; the line goes through the mean at each, or through those of GROUPS groups of more
 GROUPS = 20
 LARGEST = 1e300  # beyond it neither a mean nor an axis has room
-NUMBER = r"[-−+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?"
+NUMBER = r"[-−+]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?"
 ESTIMATE = re.compile(rf"({NUMBER})(?: \[({NUMBER}),\s({NUMBER})\])?|[-−+]?(?:nan|inf)")
 
 
@@ -181,7 +181,7 @@ def _apart(ax: Axes, places: Sequence[float]) -> bool:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 12 else f"{text[:11]}…"
+    return text if len(text) <= 12 else f"{text[:6]}…{text[-5:]}"  # long texts differ at their ends
 
 
 def _inline(svg: str) -> str:

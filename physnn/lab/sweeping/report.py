@@ -136,7 +136,7 @@ def _table(rows: Sequence[dict], varied: Sequence[str], glued: Sequence[str]) ->
     shown = rows[:ROWS]
     columns = [
         ("files", [f"<td>{_links(row)}</td>" for row in shown]),
-        *((name, [_cell(row["parameters"][name]) for row in shown]) for name in varied),
+        *((name, [_cell(row["parameters"][name], exact=True) for row in shown]) for name in varied),
         ("status", [f"<td>{escape(row['status'])}</td>" for row in shown]),
         ("seconds", [_cell(row["seconds"]) for row in shown]),
         *((name, [_cell(row["values"].get(name)) for row in shown]) for name in glued),
@@ -159,10 +159,13 @@ def _table(rows: Sequence[dict], varied: Sequence[str], glued: Sequence[str]) ->
     ]
 
 
-def _cell(value: object) -> str:
-    if isinstance(value, (int, float)):
-        text = f"{value:.6g}" if isinstance(value, float) else _cut(str(value), LENGTH)
-        return f'<td class="n">{text}</td>'
+def _cell(value: object, *, exact: bool = False) -> str:
+    """Show a value; a number with six digits, or with all where it must not be taken for another."""
+    if isinstance(value, float):
+        short = f"{value:.6g}"
+        return f'<td class="n">{value if exact and float(short) != value else short}</td>'
+    if isinstance(value, int):
+        return f'<td class="n">{_cut(str(value), LENGTH)}</td>'
     return f"<td>{escape('' if value is None else _cut(str(value), LENGTH))}</td>"
 
 
