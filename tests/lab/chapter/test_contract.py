@@ -1,6 +1,9 @@
 """The contract of a notebook's parameters: what is wrong stops the notebook, and says so."""
 
+import nbformat
 import pytest
+import yaml
+from papermill.parameterize import parameterize_notebook
 
 from physnn.lab.chapter.contract import ParameterError, declarations, parameters_of
 
@@ -69,16 +72,32 @@ def test_wrong_values_stop_the_notebook(values, said):
         ("float", "1e-3", 0.001),
         ("float", "1E+1", 10.0),
         ("int", "1e3", 1000),
-        ("list[float]", ["1e-3", "1e-2", 1], [0.001, 0.01, 1.0]),
+        ("list[float]", "[1e-3, 1e-2, 1]", [0.001, 0.01, 1.0]),
         ("str", "1e-3", "1e-3"),
     ],
 )
-def test_what_yaml_takes_for_text_is_the_number_it_is(kind, given, read):
-    """YAML 1.1, and so papermill's -y and -f, reads 1e-3 as text."""
+def test_what_papermill_takes_for_text_is_the_number_it_is(kind, given, read):
+    """Papermill's -y and -f read YAML 1.1, to which 1e-3 is a text."""
     default, limits = {"str": ('"1e-3"', "{1e-3}"), "list[float]": ("[1.0]", "[0, inf]")}.get(kind, ("1", "[0, inf]"))
     cell = f"lr: {kind} = {default}  # rate, in {limits}"
-    found = parameters_of([cell], {"lr": given}).as_dict()["lr"]
+    found = parameters_of([cell], {"lr": yaml.safe_load(given)}).as_dict()["lr"]
     assert (found, type(found)) == (read, type(read))
+
+
+def test_papermill_keeps_old_parameters_only_where_it_is_given_none():
+    """As the page on rerunning says: with a new one, the others are the defaults again."""
+    new = nbformat.v4
+    notebook = new.new_notebook(cells=[new.new_code_cell(CELL, metadata={"tags": ["parameters"]})])
+    notebook.metadata = {"kernelspec": {"name": "python3", "language": "python"}, "papermill": {}}
+
+    def injected(notebook, values):
+        changed = parameterize_notebook(notebook, values) if values else notebook  # as papermill.execute does
+        return changed, [cell.source for cell in changed.cells if "injected-parameters" in cell.metadata.tags]
+
+    first, cells = injected(notebook, {"epochs": 3, "lr": 0.5})
+    assert cells == ["# Parameters\nepochs = 3\nlr = 0.5\n"]
+    assert injected(first, {})[1] == cells
+    assert injected(first, {"lr": 0.2})[1] == ["# Parameters\nlr = 0.2\n"]
 
 
 def test_an_int_beyond_a_float_is_said():
