@@ -58,8 +58,9 @@ class Declaration:
         many = self.element != self.type and isinstance(value, (list, tuple))
         items = [_scientific(item, self.element) for item in (value if many else [value])]
         if wrong := self.wrong(items if many else items[0]):
-            hint = "; papermill's -p passes text for it, use -y or -f" if "expected" in wrong else ""
-            raise ParameterError(f"parameter {self.name} = {value!r} {wrong}{hint if isinstance(value, str) else ''}")
+            text = isinstance(value, str) and wrong.startswith("is a ")
+            hint = "; papermill's -p passes text for it, use -y or -f" if text else ""
+            raise ParameterError(f"parameter {self.name} = {value!r} {wrong}{hint}")
         if self.element == "float":
             items = [float(item) + 0.0 for item in items]  # -0.0 becomes 0.0: they are one value
         return items if many else items[0]
