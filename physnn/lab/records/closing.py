@@ -7,7 +7,7 @@ import pandas as pd
 
 from physnn.lab.chapter.contract import Parameters
 from physnn.lab.chapter.naming import glue, glued
-from physnn.lab.records.provenance import environment, show_line
+from physnn.lab.records.provenance import environment, package, show_line
 
 if TYPE_CHECKING:  # a chapter without a study is not made from what studies are made from
     from physnn.lab.records.studies import Study
@@ -47,8 +47,7 @@ def provenance(parameters: Parameters, data: str, *studies: "Study") -> None:
     made = environment()
     show_line(
         "This page",
-        f"physnn {made['physnn']}" + (f", commit {made['commit']}" if made["commit"] else ""),
-        f"source {made['source'][:12]}",
+        package(made),
         ", ".join(f"{name} = {value}" for name, value in parameters.as_dict().items()),
         data,
         f"torch {made['torch']}, Python {made['python']}, {made['device']}",

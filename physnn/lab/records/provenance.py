@@ -5,8 +5,9 @@ import hashlib
 import platform
 import re
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import physnn
 
@@ -19,10 +20,11 @@ RESULTS = next(path for path in (PACKAGE / "results", PACKAGE.parent / "results"
 
 
 def source_digest() -> str:
-    """Return the SHA-256 of the package's Python files, in order of their names."""
+    """Return the SHA-256 of the package's Python files, in order of their names; line endings do not count."""
     digest = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("[!.]*.py")):
-        digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+        content = path.read_bytes().replace(b"\r\n", b"\n")
+        digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + content + b"\0")
     return digest.hexdigest()
 
 
@@ -79,6 +81,12 @@ def environment(device: "torch.device | str" = "cpu") -> dict[str, str | bool | 
         "device": name,
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
     }
+
+
+def package(made: Mapping[str, Any]) -> str:
+    """Say which package made something, by its :func:`environment`: version, commit, changes to it, and source."""
+    commit = f"commit {made['commit']}" + " with changes" * bool(made.get("dirty")) if made["commit"] else ""
+    return ", ".join(filter(None, (f"physnn {made['physnn']}", commit, f"source {made['source'][:12]}")))
 
 
 def show_line(what: str, *parts: str) -> None:

@@ -9,6 +9,7 @@ with the recorded tables, which stay as they are. What was stopped goes on by th
 import argparse
 import math
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -18,9 +19,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
-from physnn.lab.records import studies
+from physnn.lab.data.images import DataError
+from physnn.lab.records import parts, studies
+from physnn.lab.records.design import StudyError
 from physnn.lab.records.reproduce import Agreement, agreement
 from physnn.lab.records.studies import WORK, Study
+from physnn.lab.running import command
 from physnn.lab.running.machine import cores
 from physnn.lab.running.where import ClusterError, add_options, connection, elsewhere, here
 
@@ -28,7 +32,13 @@ if TYPE_CHECKING:
     from distributed import Client
 
 AGAIN = Path("_build") / "results"
-INTERRUPTED = "interrupted; the same command goes on from here"
+KEPT = "what is finished is kept, and the same command goes on from here"
+ENDS = """\
+Exit status: 0 all of it is recorded, or the time is over; 1 something went wrong, or what was run again does not agree
+with the record; 2 nothing ran because something in the command or in a design is wrong; 130 interrupted (Ctrl-C,
+SIGTERM, SIGHUP). The same command goes on with what is not finished.
+"""
+FOREVER = 1e8  # seconds, about three years: more than that a timer may not take
 
 
 class Progress(NamedTuple):
@@ -52,10 +62,10 @@ class Progress(NamedTuple):
 
 
 def training_minutes(study: Study) -> float:
-    """Return the recorded minutes of training, summed over processes; infinity where nothing is recorded."""
+    """Return the recorded minutes of training, summed over processes; infinity where there is no sound record."""
     try:
         return study.provenance["seconds_of_training"] / 60
-    except FileNotFoundError:
+    except (FileNotFoundError, KeyError, StudyError):
         return math.inf
 
 
@@ -71,6 +81,16 @@ def minutes_recorded() -> pd.DataFrame:
         for study in sorted(every, key=training_minutes)
     }
     return pd.DataFrame.from_dict(rows, orient="index", columns=["replicas", "of training", "in all"])
+
+
+def chosen(names: list[str]) -> list[Study]:
+    """Return the named studies, or all, cheapest first, each once.
+
+    Raises:
+        StudyError: there is no study of that name, or its design is none.
+    """
+    names = names or [path.parent.name for path in studies.RESULTS.glob("*/design.yml")]
+    return sorted((Study(name, studies.RESULTS) for name in {*names}), key=lambda s: (training_minutes(s), s.name))
 
 
 def rerun(
@@ -89,12 +109,11 @@ def rerun(
         connect: opens a Dask client whose workers train instead; called only if something has to run.
 
     Raises:
+        StudyError: there is no such study, or its design is none: then nothing runs; or its runs give no result.
         ClusterError: the workers cannot start, or are not as they must be.
-        ConnectionError: the scheduler was lost; finished replicas are kept.
+        OSError: the scheduler was lost, or something cannot be written; finished replicas are kept.
     """
-    end, processes = time.monotonic() + 60 * minutes, workers or cores()
-    names = names or [path.parent.name for path in studies.RESULTS.glob("*/design.yml")]
-    order = sorted((Study(name, studies.RESULTS) for name in names), key=lambda s: (training_minutes(s), s.name))
+    end, processes, order = time.monotonic() + 60 * minutes, workers or cores(), chosen(names)
     if again:
         known = sum(filter(math.isfinite, map(training_minutes, order)))
         share = "" if connect else f", {known / processes:.0f} in {processes} processes"
@@ -125,9 +144,9 @@ def _run_all(
                 state = "complete"
             except KeyboardInterrupt:
                 state, stopped = "stopped", True
-        spent, parts = time.monotonic() - start, list(target.parts(work).glob("*.csv"))
-        found = _agreement(study, parts) if again and parts else ""
-        made.append(Progress(study.name, state, len(parts), _planned(study), spent / 60, found))
+        spent, done = time.monotonic() - start, list(filter(parts.whole, target.parts(work).glob("*.csv")))
+        found = _agreement(study, done) if again and done else ""
+        made.append(Progress(study.name, state, len(done), _planned(study), spent / 60, found))
     return made
 
 
@@ -137,7 +156,7 @@ def _stale(study: Study) -> str:
         study.table()
     except FileNotFoundError:
         return "not recorded yet"
-    except ValueError as reason:
+    except StudyError as reason:
         return str(reason)
     return ""
 
@@ -155,18 +174,18 @@ def _planned(study: Study) -> int:
     return len(study.arms) * (len(study.settings) * len(tuning) + len(final))
 
 
-def _agreement(study: Study, parts: list[Path]) -> Agreement | str:
+def _agreement(study: Study, done: list[Path]) -> Agreement | str:
     try:
         recorded = study.table()
-    except (FileNotFoundError, ValueError) as reason:
+    except (FileNotFoundError, StudyError) as reason:
         return f"not compared: {reason}"
-    return agreement(study, recorded, pd.concat(map(pd.read_csv, parts), ignore_index=True))
+    return agreement(study, recorded, pd.concat(map(parts.read, done), ignore_index=True))
 
 
 @contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
     """Interrupt what runs inside when the time is over, as Ctrl-C would."""
-    if not math.isfinite(seconds):
+    if seconds > FOREVER:
         yield
         return
 
@@ -182,9 +201,14 @@ def _alarm(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Run studies and print one line for each."""
-    parser = argparse.ArgumentParser(prog="python -m physnn.lab.records.rerun", description="Run the recorded studies.")
+def main(argv: list[str] | None = None) -> int:
+    """Run studies and print one line for each; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m physnn.lab.records.rerun",
+        description="Run the recorded studies.",
+        epilog=ENDS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help="a study, a folder of results/; none means all")
     parser.add_argument(
         "--minutes", type=float, default=math.inf, help="stop when they are over, and keep what is done"
@@ -194,31 +218,32 @@ def main(argv: list[str] | None = None) -> None:
     given = parser.parse_args(argv)
     if not given.minutes > 0:
         parser.error(f"--minutes must be above 0, got {given.minutes:g}")
-    # A batch system ends a job by SIGTERM first.
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    return command.run(parser.prog, lambda: _run(given, parser.prog), KEPT)
+
+
+def _run(given: argparse.Namespace, program: str) -> int:
+    end = time.monotonic() + 60 * given.minutes
     try:
-        _run(given)
-    except KeyboardInterrupt:
-        raise SystemExit(INTERRUPTED) from None
-    except ClusterError as error:
-        raise SystemExit(f"{parser.prog}: {error}") from error
-    except ConnectionError as error:
-        raise SystemExit(f"{error}; what is finished is kept, and the same command goes on from here") from error
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _run(given: argparse.Namespace) -> None:
-    end, connect = time.monotonic() + 60 * given.minutes, connection(given)
-    made = rerun(given.names, given.minutes, given.again, given.workers, connect if elsewhere(given) else None)
+        connect = connection(given)
+        chosen(given.names)
+    except (ClusterError, StudyError) as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return 2
+    try:
+        made = rerun(given.names, given.minutes, given.again, given.workers, connect if elsewhere(given) else None)
+    except (ClusterError, DataError, StudyError) as error:
+        print(f"{program}: {error}; {KEPT}", file=sys.stderr)
+        return 1
     print(*made, sep="\n", flush=True)
     if any(each.state in ("stopped", "not begun") for each in made):
         if time.monotonic() < end:
-            raise SystemExit(INTERRUPTED)
+            raise KeyboardInterrupt
         print("the time is over; the same command goes on from here")
     if any(isinstance(each.agreement, Agreement) and not each.agreement.agrees for each in made):
-        raise SystemExit("what was run again does not agree with the record")
+        print(f"{program}: what was run again does not agree with the record", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

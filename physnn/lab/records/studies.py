@@ -14,10 +14,8 @@ arms, and takes ``data``, ``batch_size`` and ``extras`` as it needs them.
 
 import hashlib
 import json
-import math
 import time
 from collections.abc import Mapping
-from contextlib import closing
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -25,13 +23,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import yaml
 
-from physnn.lab.records.provenance import RESULTS, environment, show_line
+from physnn.lab.records import design, parts
+from physnn.lab.records.design import SEARCH, StudyError
+from physnn.lab.records.provenance import RESULTS, environment, package, show_line
 from physnn.lab.running import files
+from physnn.lab.running.command import uninterrupted
 from physnn.lab.running.machine import cores
 from physnn.lab.training.chunk import made_from
-from physnn.lab.training.replicas import chunks
 from physnn.lab.training.task import IMAGES, Budget, Replica, Task, column, find
 
 if TYPE_CHECKING:
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
 
 WORK = Path("_build") / "studies"  # where runs that were stopped wait
-SEARCH = "search"  # an arm's hyperparameter that a trial sets
 
 
 class Study:
@@ -53,7 +51,8 @@ class Study:
         hyperparameters: ``lr``, then the others that are searched.
 
     Raises:
-        ValueError: there is no study of that name, no such task, or it tunes what no arm searches, or the reverse.
+        StudyError: there is no study of that name, its design is none (:func:`physnn.lab.records.design.read`), there
+            is no such task, or it tunes what no arm searches, or the reverse.
     """
 
     def __init__(self, name: str, results: Path = RESULTS) -> None:
@@ -62,10 +61,13 @@ class Study:
         path = self.folder / "design.yml"
         if not path.exists():
             known = ", ".join(sorted(p.parent.name for p in results.glob("*/design.yml")))
-            raise ValueError(f"no study {name!r}: {path} does not exist. Studies: {known}")
-        self.design = yaml.safe_load(path.read_text(encoding="utf-8"))
+            raise StudyError(f"no study {name!r}: {path} does not exist. Studies: {known}")
+        self.design = design.read(path)
         self.task_name = self.design.get("task", IMAGES)
-        self.task: Task = find(self.task_name)
+        try:
+            self.task: Task = find(self.task_name)
+        except ValueError as error:
+            raise StudyError(f"{path}: {error}") from error
         models = self.design.get("models", {"": {}})
         self.arms = {
             f"{model}: {arm}" if model else arm: {**shared, **recipe}
@@ -76,18 +78,26 @@ class Study:
         self.hyperparameters = [name for name in self.design["tuning"] if name not in rest]
         sought = {name for recipe in self.arms.values() for name, value in recipe.items() if value == SEARCH}
         if sought != {*self.hyperparameters} - {"lr"} or "lr" not in self.hyperparameters:
-            raise ValueError(
+            raise StudyError(
                 f"study {name!r} tunes {self.hyperparameters}, and its arms search {sorted(sought)} and lr"
             )
         self.digest = hashlib.sha256(json.dumps(self.design, sort_keys=True).encode()).hexdigest()
 
     @property
     def provenance(self) -> dict:
-        """What made the table: design, package, data, torch, machine, date and seconds."""
+        """What made the table: design, package, data, torch, machine, date and seconds.
+
+        Raises:
+            FileNotFoundError: the study has not run.
+            StudyError: the file is damaged.
+        """
         path = self.folder / "provenance.json"
         if not path.exists():
             raise FileNotFoundError(f"study {self.name!r} has no recorded table; make it with: make results")
-        return json.loads(path.read_text(encoding="utf-8"))
+        try:
+            return json.loads(path.read_bytes())
+        except ValueError as error:
+            raise StudyError(f"{path} is damaged ({error}); run: make results") from error
 
     def show_provenance(self) -> None:
         """Show the recorded study's provenance line in a notebook."""
@@ -96,7 +106,7 @@ class Study:
         show_line(
             f"Recorded study `{self.name}`",
             f"design {made['design'][:12]}",
-            f"physnn {made['physnn']}, commit {made['commit']}, source {made['source'][:12]}",
+            package(made),
             f"data {made['data'][:12]}",
             f"torch {made['torch']}, Python {made['python']}, {made['device']}",
             f"{made['date']}, {hours:.1f} hours of training",
@@ -107,13 +117,13 @@ class Study:
 
         Raises:
             FileNotFoundError: the study has not run.
-            ValueError: the design, or the table, changed since; it names the command to refresh it.
+            StudyError: the design, or the table, changed since; it names the command to refresh it.
         """
         recorded = self.provenance
         content = (self.folder / "table.csv").read_bytes()
-        for part, digest in (("design", self.digest), ("table", hashlib.sha256(content).hexdigest())):
-            if recorded[part] != digest:
-                raise ValueError(f"the {part} of study {self.name!r} changed since it was recorded; run: make results")
+        for part, digest in (("design", self.digest), ("table", _digest(content))):
+            if recorded.get(part) != digest:
+                raise StudyError(f"the {part} of study {self.name!r} changed since it was recorded; run: make results")
         return pd.read_csv(self.folder / "table.csv")
 
     @cached_property
@@ -162,11 +172,11 @@ class Study:
             A row for each arm, a column for each hyperparameter; NaN where an arm does not search it.
 
         Raises:
-            ValueError: an arm has none with which every seed reached the end.
+            StudyError: an arm has none with which every seed reached the end.
         """
         best = self.best(table)
         if lost := sorted(set(self.arms) - set(best.index)):
-            raise ValueError(
+            raise StudyError(
                 f"in study {self.name!r} no setting of {lost} has a {self.task.SCORE} of every seed after the last "
                 f"epoch: its runs diverged; give it smaller learning rates"
             )
@@ -179,57 +189,55 @@ class Study:
     def run(self, workers: int | None = None, work: Path = WORK, client: "Client | None" = None) -> None:
         """Run every replica that has no result yet, and record the table. Ctrl-C keeps what is finished.
 
+        One process at a time runs a study; the next one waits, and leaves a record that says the same as it is.
+
         Args:
             workers: processes of this machine; None for one per core.
             work: the folder of what is finished.
             client: a Dask client whose workers train instead, as in :func:`physnn.lab.training.replicas.chunks`.
+
+        Raises:
+            StudyError: no setting of an arm reaches the end.
+            OSError: a result cannot be written.
         """
-        processes = {"workers": workers or cores(), "client": client}
-        start, made_by, parts = time.time(), environment(), self.parts(work)
-        parts.mkdir(parents=True, exist_ok=True)
-        seeds = self.design["tuning"]["seeds"]
-        trials = [self.replica(arm, each, seed) for arm in self.arms for each in self.settings for seed in seeds]
-        rows = self._finish("tuning", trials, parts, processes)
-        if "final" in self.design:
-            best, seeds = self.tuned(rows), self.design["final"]["seeds"]
-            runs = [self.replica(arm, best.loc[arm], seed) for arm in self.arms for seed in seeds]
-            rows = pd.concat([rows, self._finish("final", runs, parts, processes)], ignore_index=True)
-        files.write(self.folder / "table.csv", rows.to_csv(index=False, float_format="%.5g", lineterminator="\n"))
-        recorded = {
-            "study": self.name,
-            "design": self.digest,
-            "table": hashlib.sha256((self.folder / "table.csv").read_bytes()).hexdigest(),
-            "data": self.task.checksum(self.budget("tuning").data),
-            **made_by,
-            "seconds_of_training": round(float(rows[rows.epoch.diff(-1) != -1].seconds.sum())),
-            "seconds_of_this_run": round(time.time() - start),
-        }
-        files.write(self.folder / "provenance.json", json.dumps(recorded, indent=2) + "\n")
+        processes, folder = {"workers": workers or cores(), "client": client}, self.parts(work)
+        for other, count in parts.elsewhere(folder, self.name).items():
+            print(f"{self.name}: {count} replicas of another design, code or torch stay in {other}", flush=True)
+        with files.alone(folder, f"run of {self.name}"):
+            files.tidy(folder)
+            start, made_by = time.time(), environment()
+            data = self.task.checksum(self.budget("tuning").data)  # now, and not after hours, if they are not here
+            seeds = self.design["tuning"]["seeds"]
+            trials = [self.replica(arm, each, seed) for arm in self.arms for each in self.settings for seed in seeds]
+            rows = parts.finish(self, "tuning", trials, folder, **processes)
+            if "final" in self.design:
+                best, seeds = self.tuned(rows), self.design["final"]["seeds"]
+                runs = [self.replica(arm, best.loc[arm], seed) for arm in self.arms for seed in seeds]
+                rows = pd.concat([rows, parts.finish(self, "final", runs, folder, **processes)], ignore_index=True)
+            table = rows.to_csv(index=False, float_format="%.5g", lineterminator="\n").encode()
+            if self._is_recorded(table):
+                return
+            recorded = {
+                "study": self.name,
+                "design": self.digest,
+                "table": _digest(table),
+                "data": data,
+                **made_by,
+                "seconds_of_training": round(float(rows[rows.epoch.diff(-1) != -1].seconds.sum())),
+                "seconds_of_this_run": round(time.time() - start),
+            }
+            with uninterrupted():
+                files.write(self.folder / "table.csv", table)
+                files.write(self.folder / "provenance.json", json.dumps(recorded, indent=2) + "\n")
 
-    def _finish(self, phase: str, replicas: list[Replica], parts: Path, processes: dict) -> pd.DataFrame:
-        """Run the replicas that have no part on disk, and return the rows of all, in their order.
-
-        A part is one replica, written as a whole when those computed with it are finished.
-        """
-        path = [parts / f"{_key(phase, replica)}.csv" for replica in replicas]
-        todo = [i for i, part in enumerate(path) if not part.exists()]
-        budget = self.budget(phase)
-        left, others = len(todo), [name for name in self.hyperparameters if name != "lr"]
-        with closing(chunks([replicas[i] for i in todo], budget, task=self.task_name, **processes)) as finished:
-            for chunk in finished if todo else ():
-                if not chunk.complete:
-                    raise KeyboardInterrupt
-                for member, rows in pd.DataFrame(chunk.rows).groupby("replica"):
-                    recipe = self.arms[(replica := replicas[todo[member]]).arm]
-                    searched = {k: replica.recipe[k] if recipe.get(k) == SEARCH else math.nan for k in others}
-                    rows = rows.drop(columns="replica").assign(phase=phase, **searched)
-                    files.write(path[todo[member]], rows.to_csv(index=False))
-                left -= len(chunk.members)
-                print(f"{time.strftime('%H:%M:%S')} {self.name}, {phase}: {left} replicas to go", flush=True)
-        table = pd.concat([pd.read_csv(part) for part in path], ignore_index=True)
-        first = ["phase", "arm", "lr", *others]
-        return table[[*first, *table.columns.drop(first)]]
+    def _is_recorded(self, table: bytes) -> bool:
+        try:
+            self.table()
+        except (FileNotFoundError, StudyError):
+            return False
+        return _digest(table) == self.provenance["table"]
 
 
-def _key(phase: str, replica: Replica) -> str:
-    return hashlib.sha256(json.dumps([phase, vars(replica)], sort_keys=True).encode()).hexdigest()[:20]
+def _digest(table: bytes) -> str:
+    """Return the SHA-256 of a table with the line endings of Unix, whatever a checkout has made of them."""
+    return hashlib.sha256(table.replace(b"\r\n", b"\n")).hexdigest()

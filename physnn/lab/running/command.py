@@ -75,10 +75,10 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Put off Ctrl-C, SIGTERM and SIGHUP to the end of the block: for the moments in which results are written."""
+    """Put off Ctrl-C, SIGTERM, SIGHUP and an alarm to the end of the block: for the moments of writing results."""
     before, late = {}, []
     with suppress(ValueError):  # outside the main thread
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 before[number] = signal.signal(number, lambda *_: late.append(1))
     try:

@@ -1,8 +1,10 @@
 """A chunk: replicas of one architecture that are trained together, and what has become of them."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,9 +71,14 @@ def collect(job: Job, tick: Callable[[int], object] = lambda count: None) -> Chu
 
 
 def made_from(name: str) -> str:
-    """Return the digest of what decides the numbers of a task: of all that it imports, and that this module does."""
+    """Return the digest of what decides the numbers of a task: all of physnn that it and this module import, and torch.
+
+    Of torch the release counts, not for which devices it was built. Other packages do not count: the lock fixes them.
+    """
     own = Path(task.find(name).__file__)
-    return closure.of_modules("physnn.lab.training.chunk", own, chosen=[name]).digest()
+    code = closure.of_modules("physnn.lab.training.chunk", own, chosen=[name]).digest()
+    release = version("torch").partition("+")[0]
+    return hashlib.sha256(f"{code} torch {release}".encode()).hexdigest()
 
 
 def arrange(recipes: Sequence[Recipe], seeds: Sequence[int], workers: int = 1) -> list[list[int]]:

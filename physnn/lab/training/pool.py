@@ -12,6 +12,7 @@ from functools import cache
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from physnn.lab.data.images import DataError
 from physnn.lab.running.where import ClusterError
 from physnn.lab.training.chunk import Chunk, Job, collect, made_from
 
@@ -119,7 +120,7 @@ def train_job(task: str, made_from: str, pickled: bytes) -> Chunk:
     """Train a job on the worker that calls this: to its end, until :func:`_stop`, or until nobody waits for it.
 
     Raises:
-        ClusterError: the worker has another version of what the task is made from, or more than one thread.
+        ClusterError: the worker has another version of what the task is made from, no data, or more than one thread.
     """
     from distributed import get_worker
 
@@ -133,7 +134,7 @@ def train_job(task: str, made_from: str, pickled: bytes) -> Chunk:
         raise ClusterError(f"{many}; training needs workers of one: dask worker --nthreads 1")
     if _made_from(task) != made_from:
         raise ClusterError(
-            f"the package on {worker.address} is not the physnn that asks it to train; start it with that one"
+            f"physnn or torch on {worker.address} is not the one that asks it to train; start it with the same"
         )
     import torch
 
@@ -147,7 +148,10 @@ def train_job(task: str, made_from: str, pickled: bytes) -> Chunk:
             worker.log_event(EPOCHS, {"key": key, "epochs": epochs})
         return key not in _stopped and wanted()
 
-    return collect(pickle.loads(pickled), tick)
+    try:
+        return collect(pickle.loads(pickled), tick)
+    except DataError as error:
+        raise ClusterError(f"the worker {worker.address} has no data: {error}") from error
 
 
 class _Bar:

@@ -15,6 +15,7 @@ import yaml
 from scipy.stats import kstest
 
 from physnn.lab.records import studies
+from physnn.lab.records.rerun import KEPT
 from physnn.lab.records.studies import Study
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -81,7 +82,7 @@ def test_models_multiply_the_arms_and_a_rate_must_serve_every_seed(results):
     plain = {key: value for key, value in DESIGN["arms"]["plain"].items() if key != "widths"}
     models = {"linear": {"widths": [64, 10]}, "MLP": {"widths": [64, 16, 10]}}
     tuning = {"lr": [0.001, 0.01], "seeds": [1, 2], "epochs": 1}
-    design = {**DESIGN, "models": models, "arms": {"plain": plain}, "tuning": tuning}
+    design = {**DESIGN, "models": models, "arms": {"plain": plain}, "tuning": tuning, "contrasts": []}
     (results / "small" / "design.yml").write_text(yaml.safe_dump(design))
     study = Study("small", results)
     assert study.arms == {f"{model}: plain": {**plain, **shared} for model, shared in models.items()}
@@ -106,7 +107,8 @@ def test_a_random_search_gives_every_arm_the_same_trials_of_what_it_searches(res
     tuning = {"trials": 60, "draw": 1, **bounds, "seeds": [9], "epochs": 1}
     final = {"seeds": [0], "epochs": 1}
     path = results / "small" / "design.yml"
-    path.write_text(yaml.safe_dump({**DESIGN, "arms": arms, "tuning": tuning, "final": final}, sort_keys=False))
+    design = {**DESIGN, "arms": arms, "tuning": tuning, "final": final, "contrasts": [["all", "cold"]]}
+    path.write_text(yaml.safe_dump(design, sort_keys=False))
     study = Study("small", results)
     drawn = pd.DataFrame(study.settings)
     assert len(drawn) == 60 and drawn.equals(pd.DataFrame(Study("small", results).settings))
@@ -148,15 +150,16 @@ def test_a_grid_of_two_without_final_runs(results):
 
 
 RUN = """
+import sys
 from pathlib import Path
 from physnn.lab.records import rerun, studies
 if __name__ == "__main__":
     studies.RESULTS = Path("results")
-    rerun.main(["small"])
+    sys.exit(rerun.main(["small"]))
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_study_that_is_stopped_goes_on_and_counts_every_replica_once(results, number):
     """Stop the driver when some replicas are done: its workers end, those replicas stay as they are, the rest runs."""
     folder = results.parent
@@ -178,7 +181,7 @@ def test_a_study_that_is_stopped_goes_on_and_counts_every_replica_once(results, 
     if number == signal.SIGKILL:
         assert run.returncode == -9
     else:
-        assert (run.returncode, error) == (1, "interrupted; the same command goes on from here\n")
+        assert (run.returncode, error) == (130, f"\npython -m physnn.lab.records.rerun: interrupted; {KEPT}\n")
     end = time.monotonic() + 60
     while any(_runs(pid) for pid in children):
         assert time.monotonic() < end, "a worker outlived its driver"
