@@ -57,10 +57,8 @@ def chosen(project: Project, profile: str, data: str | None = None) -> dict[str,
 
 
 def _available() -> str:
-    from physnn.lab.data.images import (  # here, because it imports torch, and not every book needs it
-        DataError,
-        available,
-    )
+    from physnn.lab.data.images import available  # here, because it imports torch, and not every book needs it
+    from physnn.lab.data.mnist import DataError
 
     try:
         return available()

@@ -1,7 +1,6 @@
-"""The images: MNIST through torchvision, and scikit-learn's embedded digits, which need no network."""
+"""The images: MNIST, and scikit-learn's embedded digits, which need no network."""
 
 import hashlib
-import os
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -9,20 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from physnn.lab.data import mnist
+
 NAMES = ("mnist", "digits")
 VALIDATION = 10_000  # the last of MNIST's 60,000 training images
-
-# SHA-256 of the four files as published (LeCun, Cortes and Burges), unpacked.
-FILES = {
-    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-}
-
-
-class DataError(RuntimeError):
-    """A file of the data set is missing, truncated or foreign, or could not be downloaded."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +70,14 @@ def load(name: str = "mnist", *, root: str | Path | None = None, device: torch.d
 
     Raises:
         ValueError: ``name`` is unknown.
-        DataError: a file is missing and cannot be downloaded, is truncated, or is not the published one.
+        DataError: a file is missing and cannot be downloaded, lies elsewhere, is truncated, or not the published one.
     """
     if name not in NAMES:
         raise ValueError(f"data must be one of {', '.join(NAMES)}, got {name!r}")
     if name == "digits":
         parts, levels = _digits(), 16
     else:
-        parts, levels = _mnist(_root(root)), 255
+        parts, levels = _mnist(root), 255
     digest = hashlib.sha256()
     for images, labels in parts:
         digest.update(images.numpy().tobytes())
@@ -97,64 +86,29 @@ def load(name: str = "mnist", *, root: str | Path | None = None, device: torch.d
     return Dataset(name, *splits, levels, digest.hexdigest())
 
 
-def available(root: str | Path | None = None) -> str:
+def available() -> str:
     """Return ``"mnist"`` where it is there or can be downloaded, else ``"digits"``, and print which and why.
 
     Raises:
-        DataError: MNIST is there, but a file of it is truncated or foreign: better said than papered over.
+        DataError: MNIST is there, but a file of it is truncated, foreign or in the wrong place; or ``PHYSNN_DATA`` is
+            set, and it is not there: better said than papered over.
     """
-    folder = _root(root)
     try:
-        _fetch(folder)
-    except OSError as error:
-        print(f"data: digits (8×8, embedded), because MNIST is not in {folder} and did not download: {error}")
+        mnist.read()
+    except mnist.AbsentError as error:
+        print(f"data: digits (8×8, embedded), because {error}")
         return "digits"
-    print(f"data: mnist, from {folder}")
+    print(f"data: mnist, from {mnist.folder()}")
     return "mnist"
 
 
-def _root(root: str | Path | None) -> Path:
-    return Path(root or os.environ.get("PHYSNN_DATA") or Path.home() / ".cache" / "physnn").expanduser().absolute()
-
-
-def _fetch(root: Path) -> None:
-    """Download what is missing, and verify all of it. Raises OSError where the download fails."""
-    raw = root / "MNIST" / "raw"
-    if not all((raw / name).exists() for name in FILES):
-        from torchvision.datasets import MNIST  # takes seconds to import
-
-        try:
-            MNIST(root, download=True)
-        except RuntimeError as error:  # torchvision's word for "no mirror answered"
-            raise OSError(str(error).splitlines()[0].rstrip(":")) from error
-    for name, published in FILES.items():
-        path = raw / name
-        with open(path, "rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != published:
-            raise DataError(
-                f"{path} ({path.stat().st_size:,} bytes) is truncated or not the published file: its SHA-256 is "
-                f"{found[:16]}…, expected {published[:16]}…. Delete it and run again to download it"
-            )
-
-
-def _mnist(root: Path) -> list[tuple[Tensor, Tensor]]:
-    try:
-        _fetch(root)
-    except OSError as error:
-        raise DataError(
-            f"MNIST is not in {root} and did not download ({error}). Put its files into {root / 'MNIST' / 'raw'}, "
-            "set PHYSNN_DATA to the folder that holds MNIST/raw, or use data='digits'"
-        ) from error
-    from torchvision.datasets import MNIST
-
-    train, test = (MNIST(root, train=part) for part in (True, False))
-    head = len(train.data) - VALIDATION
-    return [
-        (train.data[:head], train.targets[:head]),
-        (train.data[head:], train.targets[head:]),
-        (test.data, test.targets),
-    ]
+def _mnist(root: str | Path | None) -> list[tuple[Tensor, Tensor]]:
+    contents = [bytearray(content) for content in mnist.read(root)]
+    # What stands before the numbers says their shape: 16 bytes for images, 8 for labels.
+    images = [torch.frombuffer(each, dtype=torch.uint8, offset=16).view(-1, 28, 28) for each in contents[::2]]
+    labels = [torch.frombuffer(each, dtype=torch.uint8, offset=8).long() for each in contents[1::2]]
+    head = len(labels[0]) - VALIDATION
+    return [(images[0][:head], labels[0][:head]), (images[0][head:], labels[0][head:]), (images[1], labels[1])]
 
 
 def _digits() -> list[tuple[Tensor, Tensor]]:

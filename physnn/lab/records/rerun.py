@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
-from physnn.lab.data.images import DataError
+from physnn.lab.data.mnist import DataError
 from physnn.lab.records import parts, studies
 from physnn.lab.records.design import StudyError
 from physnn.lab.records.reproduce import Agreement, agreement

@@ -12,7 +12,7 @@ from functools import cache
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from physnn.lab.data.images import DataError
+from physnn.lab.data.mnist import DataError
 from physnn.lab.running.where import ClusterError
 from physnn.lab.training.chunk import Chunk, Job, collect, made_from
 

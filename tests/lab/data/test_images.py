@@ -1,11 +1,13 @@
-"""The data: the published files and no others; embedded digits without a network."""
+"""The data: MNIST in its splits; embedded digits without a network."""
 
-import gzip
+from pathlib import Path
 
 import pytest
 import torch
+from torchvision.datasets import MNIST
 
 from physnn.lab.data import images as module
+from physnn.lab.data.mnist import DataError
 
 
 def test_digits_need_no_network_and_do_not_overlap():
@@ -29,34 +31,11 @@ def test_unknown_name():
         module.load("cifar")
 
 
-@pytest.fixture
-def published(tmp_path, monkeypatch):
-    """A folder with four small idx files, taken for the published ones."""
-    import hashlib
-
-    raw = tmp_path / "MNIST" / "raw"
-    raw.mkdir(parents=True)
+def test_mnist_is_split_in_order(published, monkeypatch, capsys):
     monkeypatch.setattr(module, "VALIDATION", 2)
-    for part, count in (("train", 5), ("t10k", 3)):
-        images = bytes([0, 0, 8, 3]) + b"".join(n.to_bytes(4, "big") for n in (count, 28, 28))
-        labels = bytes([0, 0, 8, 1]) + count.to_bytes(4, "big")
-        content = {
-            f"{part}-images-idx3-ubyte": images + bytes(i % 251 for i in range(count * 784)),
-            f"{part}-labels-idx1-ubyte": labels + bytes(range(count)),
-        }
-        for name, blob in content.items():
-            (raw / name).write_bytes(blob)
-            monkeypatch.setitem(module.FILES, name, hashlib.sha256(blob).hexdigest())
-    return tmp_path
-
-
-def test_mnist_files_are_split_in_order(published, monkeypatch, capsys):
     mnist = module.load("mnist", root=published)
-    assert [split.labels.tolist() for split in (mnist.train, mnist.validation, mnist.test)] == [
-        [0, 1, 2],
-        [3, 4],
-        [0, 1, 2],
-    ]
+    splits = [split.labels.tolist() for split in (mnist.train, mnist.validation, mnist.test)]
+    assert splits == [[0, 1, 2], [3, 4], [0, 1, 2]]
     assert mnist.train.images.shape == (3, 1, 28, 28)
     assert mnist.train.images.flatten()[:300].tolist() == [i % 251 for i in range(300)]
     monkeypatch.setenv("PHYSNN_DATA", str(published))
@@ -64,24 +43,30 @@ def test_mnist_files_are_split_in_order(published, monkeypatch, capsys):
     assert module.available() == "mnist" and str(published) in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("damage", ["truncated", "foreign"])
-def test_a_bad_file_is_named(published, damage):
-    path = published / "MNIST" / "raw" / "train-images-idx3-ubyte"
-    blob = path.read_bytes()
-    path.write_bytes(blob[:-100] if damage == "truncated" else gzip.compress(blob))
-    for call in (module.available, lambda root: module.load("mnist", root=root)):
-        with pytest.raises(module.DataError, match=r"train-images-idx3-ubyte \([\d,]+ bytes\) is truncated or not"):
-            call(published)
+def test_without_mnist_and_without_a_network_the_digits_are_there(tmp_path, monkeypatch, capsys):
+    """But where a folder was named, this is an error."""
+    monkeypatch.setattr(MNIST, "mirrors", ["http://127.0.0.1:1/"])
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("PHYSNN_DATA")
+    assert module.available() == "digits"
+    out = capsys.readouterr().out
+    assert f"data: MNIST is not in {tmp_path}/.cache/physnn; looking for it on the network, at most 300 s" in out
+    assert "data: digits (8×8, embedded), because MNIST is not in" in out and "Connection refused" in out
+    monkeypatch.setenv("PHYSNN_DATA", str(tmp_path / "data"))
+    for call in (module.available, module.load):
+        with pytest.raises(
+            DataError, match=r"did not download \(http.*set PHYSNN_DATA to the folder that holds MNIST/raw"
+        ):
+            call()
 
 
-def test_without_mnist_and_without_a_network(tmp_path, monkeypatch, capsys):
-    from torchvision.datasets import MNIST
-
-    def refuse(self):
-        raise RuntimeError("Error downloading train-images-idx3-ubyte.gz")
-
-    monkeypatch.setattr(MNIST, "download", refuse)
-    assert module.available(tmp_path) == "digits"
-    assert "did not download: Error downloading" in capsys.readouterr().out
-    with pytest.raises(module.DataError, match="set PHYSNN_DATA to the folder that holds MNIST/raw"):
-        module.load("mnist", root=tmp_path)
+@pytest.mark.parametrize("home", ["/dev/null", "/proc", None])
+def test_without_a_home_the_digits_are_there(home, monkeypatch, capsys):
+    monkeypatch.delenv("PHYSNN_DATA")
+    if home:
+        monkeypatch.setenv("HOME", home)
+    else:  # nor an entry in /etc/passwd
+        monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("Could not determine home.")))
+    assert module.available() == "digits"
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("data: digits (8×8, embedded), because MNIST ") and "et PHYSNN_DATA to" in line

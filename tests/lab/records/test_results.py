@@ -11,14 +11,14 @@ import random
 import pytest
 import torch
 
-from physnn.lab.data import images
+from physnn.lab.data import mnist
 from physnn.lab.records.provenance import RESULTS
 from physnn.lab.records.reproduce import retrain, sample, smallest
 from physnn.lab.records.studies import Study
 
 RECORDED = sorted(path.parent.name for path in RESULTS.glob("*/provenance.json"))
 SEED = int(os.environ.get("PHYSNN_SEED") or random.SystemRandom().randrange(10**6))
-HERE = all((images._root(None) / "MNIST" / "raw" / name).exists() for name in images.FILES)
+HERE = all((mnist.folder() / "MNIST" / "raw" / name).exists() for name in mnist.FILES)
 EPOCHS = 2
 
 
