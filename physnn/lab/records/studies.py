@@ -204,7 +204,8 @@ class Study:
         for other, count in parts.elsewhere(folder, self.name).items():
             print(f"{self.name}: {count} replicas of another design, code or torch stay in {other}", flush=True)
         with files.alone(folder, f"run of {self.name}"):
-            files.tidy(folder)
+            for place in (folder, self.folder):
+                files.tidy(place)
             start, made_by = time.time(), environment()
             data = self.task.checksum(self.budget("tuning").data)  # now, and not after hours, if they are not here
             seeds = self.design["tuning"]["seeds"]

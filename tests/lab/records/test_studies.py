@@ -2,12 +2,6 @@
 
 import json
 import math
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -15,10 +9,8 @@ import yaml
 from scipy.stats import kstest
 
 from physnn.lab.records import studies
-from physnn.lab.records.rerun import KEPT
 from physnn.lab.records.studies import Study
 
-ROOT = Path(__file__).resolve().parents[3]
 DESIGN = {
     "data": "digits",
     "batch_size": 256,
@@ -147,62 +139,6 @@ def test_a_grid_of_two_without_final_runs(results):
     path.write_text(yaml.safe_dump({**design, "tuning": {**tuning, "damping": [0.1]}}))
     with pytest.raises(ValueError, match=r"arms search \['beta_init'\] and lr"):
         Study("small", results)
-
-
-RUN = """
-import sys
-from pathlib import Path
-from physnn.lab.records import rerun, studies
-if __name__ == "__main__":
-    studies.RESULTS = Path("results")
-    sys.exit(rerun.main(["small"]))
-"""
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_study_that_is_stopped_goes_on_and_counts_every_replica_once(results, number):
-    """Stop the driver when some replicas are done: its workers end, those replicas stay as they are, the rest runs."""
-    folder = results.parent
-    design = {**DESIGN, "tuning": {**DESIGN["tuning"], "seeds": list(range(30, 45)), "epochs": 3}, "batch_size": 32}
-    (results / "small" / "design.yml").write_text(yaml.safe_dump(design))
-    script = folder / "run.py"
-    script.write_text(RUN)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-
-    def done() -> dict[Path, int]:
-        return {path: path.stat().st_mtime_ns for path in folder.glob("_build/studies/small-*/*.csv")}
-
-    with subprocess.Popen([sys.executable, script], cwd=folder, env=environment, stderr=subprocess.PIPE) as run:
-        while not done() and run.poll() is None:
-            time.sleep(0.02)
-        children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
-        run.send_signal(number)
-        error = run.communicate(timeout=240)[1].decode()
-    if number == signal.SIGKILL:
-        assert run.returncode == -9
-    else:
-        assert (run.returncode, error) == (130, f"\npython -m physnn.lab.records.rerun: interrupted; {KEPT}\n")
-    end = time.monotonic() + 60
-    while any(_runs(pid) for pid in children):
-        assert time.monotonic() < end, "a worker outlived its driver"
-        time.sleep(0.05)
-    before = done()
-    assert 0 < len(before) < 94
-    subprocess.run([sys.executable, script], cwd=folder, env=environment, check=True)
-    after = done()
-    assert len(after) == 94 and {path: after[path] for path in before} == before
-    table = Study("small", results).table()
-    assert table.columns[:5].tolist() == ["phase", "arm", "lr", "seed", "epoch"]
-    assert len(table.groupby(["phase", "arm", "lr", "seed"])) == 94
-    assert not table.duplicated(["phase", "arm", "lr", "seed", "epoch"]).any()
-
-
-def _runs(pid: str) -> bool:
-    """Tell whether a process still runs: neither gone nor a zombie that nobody has reaped."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_unknown_study(results):
