@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -140,3 +141,24 @@ def test_several_processes_need_dask_and_one_does_not(monkeypatch):
         list(chunks(job.replicas, job.budget, workers=2))
     (made,) = chunks(job.replicas, job.budget)
     assert made.complete
+
+
+@pytest.mark.parametrize("without", ["worker", "scheduler"])
+def test_a_worker_or_a_scheduler_without_physnn_is_named_before_anything_is_handed_out(tmp_path, monkeypatch, without):
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['physnn'] = None\n")
+    if without == "scheduler":
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with running(tmp_path) as cluster:
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        cluster.worker()
+        with Client(cluster.address) as client:
+            wait_for(client.nthreads, "the worker")
+            with pytest.raises(ClusterError, match=rf"the {without} tcp://\S+ lacks physnn: pip install"):
+                list(on_workers(jobs(1, 1), client, lambda count: None))
+
+
+def test_a_worker_without_the_data_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("PHYSNN_DATA", "/dev/null/data")
+    (job,) = jobs(1, 1)
+    with local(1) as client, pytest.raises(ClusterError, match=r"the worker tcp://\S+ has no data: MNIST is not in"):
+        list(on_workers([replace(job, budget=Budget("mnist", 1, 256))], client, lambda count: None))
