@@ -95,8 +95,8 @@ class Study:
         if not path.exists():
             raise FileNotFoundError(f"study {self.name!r} has no recorded table; make it with: make results")
         try:
-            return json.loads(path.read_bytes())
-        except ValueError as error:
+            return dict(json.loads(path.read_bytes()))
+        except (TypeError, ValueError) as error:
             raise StudyError(f"{path} is damaged ({error}); run: make results") from error
 
     def show_provenance(self) -> None:
