@@ -48,3 +48,13 @@ def test_the_lines_name_everything():
     assert all(part in page for part in wanted), page
     for line, name in zip(studies, ("headline", "long"), strict=True):
         assert f"Recorded study `{name}`" in line and Study(name).digest[:12] in line
+
+
+def test_the_lines_say_that_the_package_had_changes(monkeypatch):
+    monkeypatch.setattr(closing, "environment", lambda: {**environment(), "commit": "abc", "dirty": True})
+    study = Study("headline")
+    monkeypatch.setattr(Study, "provenance", {**study.provenance, "commit": "def", "dirty": True})
+    with capture_output() as captured:
+        provenance(Parameters({}), "the digits", study)
+    page, line = (output.data["text/markdown"] for output in captured.outputs)
+    assert "commit abc with changes" in page and "commit def with changes" in line
