@@ -35,9 +35,10 @@ def taken_back(source: Path, edited: Path) -> tuple[str, list[str]]:
     Raises:
         BookError: ``edited`` is no notebook, or one that was not made from ``source`` as it is now.
     """
-    notebook, notes = _read(edited), _belongs(source, edited)
+    notebook, notes, text = _read(edited), _belongs(source, edited), source.read_text(encoding="utf-8-sig")
     was, shown = pairs.read(source), pairs.pair(source).cells
-    heads = OPTIONS.findall(source.read_text(encoding="utf-8-sig"))
+    before = _content(was.cells)
+    heads = OPTIONS.findall(text)
     places = [i for i, cell in enumerate(was.cells) if cell.cell_type == "code"]
     options = dict(zip(places, heads, strict=True))
     cells, seen = [], set()
@@ -63,12 +64,17 @@ def taken_back(source: Path, edited: Path) -> tuple[str, list[str]]:
                 cells[-1] |= {"outputs": [], "execution_count": None}
             notes.append(f"cell {number} is new: {_opening(cell)}")
     notes += [f"cell {cell.id} is gone: {_opening(cell)}" for i, cell in enumerate(shown) if i not in seen]
+    if _content(cells) == before:
+        return text, notes
     was.cells = cells
     body = jupytext.writes(was, fmt="md:myst").split("\n---\n", 1)[1]
     for place, head in options.items():
         body = body.replace(f":tags: [cell-{place}]\n\n", head)
-    header = source.read_text(encoding="utf-8-sig").split("\n---\n", 1)[0]
-    return f"{header}\n---\n{body}", notes
+    return "\n---\n".join([text.split("\n---\n", 1)[0], body]), notes
+
+
+def _content(cells: list[NotebookNode]) -> list[tuple[str, str]]:
+    return [(cell.cell_type, cell.source) for cell in cells]
 
 
 def _read(edited: Path) -> NotebookNode:

@@ -1,4 +1,4 @@
-"""What a newcomer meets first: the checks before the set-up, the notebook pairs, the list of targets."""
+"""What a newcomer meets first: the checks before the set-up, the list of targets."""
 
 import re
 import subprocess
@@ -8,24 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from book.tools import pairs, preflight
+from book.tools import preflight
 
 ROOT = Path(__file__).resolve().parents[2]
 PLENTY = 100.0
-
-SOURCE = """---
-kernelspec:
-  display_name: Python 3
-  language: python
-  name: python3
----
-
-# A title
-
-```{code-cell} python
-1 + 1
-```
-"""
 
 
 def test_a_machine_with_everything_has_no_problems():
@@ -115,30 +101,6 @@ def test_the_space_an_interrupted_set_up_took_counts_as_free(tmp_path):
     with open(tmp_path / "venv" / "half", "wb") as half:
         half.truncate(10**12)  # sparse: it takes no space here, and counts by its length
     assert preflight.free_gigabytes(str(tmp_path / "venv")) > before + 900
-
-
-def test_the_committed_pairs_follow_from_their_sources():
-    assert pairs.stale(ROOT / "notebooks") == []
-
-
-def test_pairs_are_deterministic_and_drift_is_found(tmp_path, capsys):
-    source, pair = tmp_path / "01-a.md", tmp_path / "01-a.ipynb"
-    source.write_text(SOURCE)
-    (tmp_path / "02-gone.ipynb").write_text("{}")
-    assert pairs.main(["--folder", str(tmp_path), "--check"]) == 1
-    assert capsys.readouterr().err.count("make notebooks") == 2
-
-    assert pairs.main(["--folder", str(tmp_path)]) == 0
-    first = pair.read_bytes()
-    assert b'"id": "01-a-00"' in first
-    assert not (tmp_path / "02-gone.ipynb").exists()
-    assert pairs.main(["--folder", str(tmp_path), "--check"]) == 0
-
-    pair.unlink()
-    pairs.write(tmp_path)
-    assert pair.read_bytes() == first
-    source.write_text(SOURCE.replace("1 + 1", "1 + 2"))
-    assert pairs.main(["--folder", str(tmp_path), "--check"]) == 1
 
 
 def test_help_lists_every_target():
