@@ -2,6 +2,8 @@
 # Choices: PYTHON=python3.12  VENV=/other/disk/venv  HAVE_UV=no  PORT=8001  DATA=digits  PHYSNN_DATA=/folder/with/MNIST
 #          for results: MINUTES=90  AGAIN=yes  STUDY=loss-terms; for test-results: SEED=1
 #          for results on a Dask cluster: SCHEDULER=tcp://HOST:8786
+#          for bench: RECORD=yes; for clean: PARTS=yes; for results-diff: BASE=main  HEAD=topic
+#          for notebook-back: NAME=as-printed  FILE=~/Downloads/as-printed.ipynb
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,11 +15,21 @@ PY := $(VENV)/bin/python
 HAVE_UV := $(shell uv --version >/dev/null 2>&1 && echo yes || echo no)
 CODE := physnn tests book benchmarks
 
+# Whatever is said is one of the choices above, or a variable for programs, which have a _ in their names.
+YES_OR_NO := AGAIN HAVE_UV PARTS RECORD
+CHOICES := PYTHON VENV PORT DATA MINUTES STUDY SEED SCHEDULER BASE HEAD NAME FILE ALONE SHELL $(YES_OR_NO)
+SAID := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
+$(foreach name,$(SAID),$(if $(findstring _,$(name))$(filter $(name),$(CHOICES)),,$(error there is no choice $(name)=$($(name)); the choices stand at the head of the Makefile)))
+$(foreach name,$(YES_OR_NO),$(if $(filter-out yes no,$($(name))),$(error $(name)=$($(name)) can be $(name)=yes or $(name)=no)))
+ifneq ($(words $(VENV)),1)
+$(error make cannot take blanks in VENV=$(VENV): name a folder without)
+endif
+
 export JUPYTER_PREFER_ENV_PATH = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book book-plain bundle epub test test-lowest test-lowest-all test-results notebooks scoreboard lint serve check-site check-colab results results-diff bench lock clean
+.PHONY: help book book-plain bundle epub test test-lowest test-lowest-all test-results notebooks notebook-back scoreboard lint serve check-site check-colab results results-diff bench lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +61,9 @@ test-results: $(VENV)/.done ## Train a few replicas of every recorded study agai
 
 notebooks: $(VENV)/.done ## Write the .ipynb pairs from the .md sources
 	$(PY) -m book.tools.pairs
+
+notebook-back: $(VENV)/.done ## Take what was changed in an .ipynb into its .md: NAME=as-printed [FILE=~/Downloads/as-printed.ipynb]
+	$(PY) -m book.tools.back $(or $(NAME),$(error name a chapter: make notebook-back NAME=as-printed)) $(if $(FILE),"$(FILE)")
 
 scoreboard: $(VENV)/.done ## Write the README's verdicts from the claims and the recorded studies
 	$(PY) -m book.tools.claims
@@ -83,8 +98,7 @@ lint-citation: $(VENV)/.done
 
 serve: ## Serve the built book on 127.0.0.1
 	@test -e _build/html/index.html || { echo "there is no book yet: run make book" >&2; exit 1; }
-	@echo "The book is at http://127.0.0.1:$(PORT)/ (stop with Ctrl-C)"
-	@$(PY) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+	@$(PY) -m book.tools.serve --port $(PORT)
 
 check-site: bundle epub ## Read the finished book in Chromium, page by page, and what it is packed into
 	$(PY) -m pytest -q -m site -n auto --dist loadfile tests/site
@@ -107,19 +121,43 @@ lock: ## Choose the newest versions that fit pyproject.toml (needs uv)
 	uv pip compile -q --universal --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --all-extras pyproject.toml -o requirements.lock
 
-clean: ## Delete everything generated but the environment
-	rm -rf _build .pytest_cache .ruff_cache .mypy_cache
+# By name, as other things lie in _build too: what papermill wrote, timings, the finished runs of studies.
+BUILT := executed stage html matplotlib scoreboard plain-sphinx epub-stage epub-work physnn-book.zip physnn-book.epub coverage
+
+clean: ## Delete what make has made, but the environments (PARTS=yes: and the finished runs of stopped studies)
+	rm -rf $(BUILT:%=_build/%) _build/.site-* .pytest_cache .ruff_cache .mypy_cache
+	$(if $(filter yes,$(PARTS)),rm -rf _build/studies _build/results)
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# What is in an environment is written down for its place: a copy of it elsewhere runs the programs of the first.
+.PHONY: in-place
+in-place:
+	@test ! -e $(VENV)/.done || test -x $(PY) || { echo "the Python that $(VENV) was made with is gone: delete $(VENV), and make sets it up anew" >&2; exit 1; }
+	@test ! -e $(VENV)/.done || $(PY) -m book.tools.preflight --venv "$(VENV)" --in-place
+
+# One set-up of an environment at a time: whoever had to wait looks again whether there is something to do.
+ifneq ($(ALONE),yes)
+$(VENV)/.done: requirements.lock pyproject.toml | in-place
+$(LOWEST)/.done: requirements.lock pyproject.toml tests/lowest.py
+$(PLAIN)/.done: pyproject.toml | $(VENV)/.done
+$(LOWEST)-all/.done: pyproject.toml
+%/.done:
+	@command -v "$(PYTHON)" >/dev/null || { echo "cannot set up $*: there is no $(PYTHON); install Python 3.11 or newer, or name one: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(if $(filter $(PLAIN),$*),,$(PYTHON) -m book.tools.preflight --venv "$*" $(if $(filter yes,$(HAVE_UV)),--with-uv))
+	@mkdir -p "$*"
+	@$(PYTHON) -m book.tools.turn "$*" $(MAKE) --no-print-directory ALONE=yes $@
+else
 # .begun marks a set-up in progress. Finding it here means that one was interrupted: nothing in the
 # environment can be trusted, so it starts from nothing. Renamed last, it keeps the time of the start:
 # a lock that changes meanwhile is newer.
+define begin
+@if [ -e $(@D)/.begun ]; then find $(@D) -mindepth 1 -maxdepth 1 ! -name .begun -exec rm -rf {} +; fi
+@touch $(@D)/.begun && rm -f $(@D)/.done
+endef
+
 $(VENV)/.done: requirements.lock pyproject.toml
-	@command -v "$(PYTHON)" >/dev/null || { echo "cannot set up $(VENV): there is no $(PYTHON); install Python 3.11 or newer, or name one: make PYTHON=/path/to/python" >&2; exit 1; }
-	@$(PYTHON) -m book.tools.preflight --venv "$(VENV)" $(if $(filter yes,$(HAVE_UV)),--with-uv)
 	@echo "setting up $(VENV) with $(if $(filter yes,$(HAVE_UV)),uv,pip): about 6 GB, one to five minutes the first time"
-	@if [ -e $(VENV)/.begun ]; then find $(VENV) -mindepth 1 -maxdepth 1 ! -name .begun -exec rm -rf {} +; fi
-	@mkdir -p $(VENV) && touch $(VENV)/.begun && rm -f $(VENV)/.done
+	$(begin)
 ifeq ($(HAVE_UV),yes)
 	uv venv -q --allow-existing --python "$(PYTHON)" $(VENV)
 	uv pip install -q --python $(PY) --require-hashes -r requirements.lock
@@ -132,9 +170,8 @@ endif
 	@mv $(VENV)/.begun $(VENV)/.done
 
 $(LOWEST)/.done: requirements.lock pyproject.toml tests/lowest.py
-	@$(PYTHON) -m book.tools.preflight --venv "$(LOWEST)" $(if $(filter yes,$(HAVE_UV)),--with-uv)
 	@echo "setting up $(LOWEST) with $(if $(filter yes,$(HAVE_UV)),uv,pip): about 6 GB, one to three minutes the first time"
-	@mkdir -p $(LOWEST) && rm -f $(LOWEST)/.done
+	$(begin)
 	@$(PYTHON) tests/lowest.py > $(LOWEST)/.begun
 ifeq ($(HAVE_UV),yes)
 	uv venv -q --allow-existing --python "$(PYTHON)" $(LOWEST)
@@ -148,7 +185,7 @@ endif
 # Of the same Python as $(VENV), which it borrows PyTorch from; not in the lock, as it is there to meet what is new.
 $(PLAIN)/.done: pyproject.toml | $(VENV)/.done
 	@echo "setting up $(PLAIN) with $(if $(filter yes,$(HAVE_UV)),uv,pip): about 0.3 GB, a minute the first time"
-	@mkdir -p $(PLAIN) && rm -f $(PLAIN)/.done && touch $(PLAIN)/.begun
+	$(begin)
 ifeq ($(HAVE_UV),yes)
 	uv venv -q --allow-existing --python $(PY) $(PLAIN)
 	uv pip install -q --upgrade --python $(PLAIN)/bin/python --group plain
@@ -161,7 +198,8 @@ endif
 
 $(LOWEST)-all/.done: pyproject.toml
 	@echo "setting up $(LOWEST)-all with uv: about 6 GB, one to three minutes the first time"
-	@rm -f $(LOWEST)-all/.done
+	$(begin)
 	uv venv -q --allow-existing --python "$(PYTHON)" $(LOWEST)-all
 	uv pip install -q --python $(LOWEST)-all/bin/python --resolution lowest-direct -e .[test]
-	@touch $(LOWEST)-all/.done
+	@mv $(LOWEST)-all/.begun $(LOWEST)-all/.done
+endif

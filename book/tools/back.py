@@ -1,9 +1,9 @@
 """Take what was changed in a chapter's ``.ipynb`` into its ``.md``: ``python -m book.tools.back NAME [FILE]``.
 
-``FILE`` is the pair itself, or a copy of it that was worked on elsewhere: in Jupyter, on Colab, by papermill. Code comes
-back as it stands there. Of text, a paragraph that was not changed keeps its MyST; one that was comes back in the plain
-Markdown of the pair, and its cell is named, for its roles are lost. Cells are known by their ids: they may be added,
-moved and deleted. Outputs, and the cells that papermill and Colab add, stay behind. The pair is then written anew.
+``FILE`` is the pair itself, or a copy of it that was worked on elsewhere: in Jupyter, on Colab, by papermill. Code
+comes back as it stands there. Of text, a paragraph that was not changed keeps its MyST; one that was comes back in the
+plain Markdown of the pair, and its cell is named, for its roles are lost. Cells are known by their ids: they may be
+added, moved and deleted. Outputs, and cells that papermill and Colab add, stay behind. The pair is then written anew.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
 def _main(options: argparse.Namespace) -> int:
     source = options.folder / f"{options.name.removesuffix('.md').removesuffix('.ipynb')}.md"
     pair = source.with_suffix(".ipynb")
-    edited = options.file or pair
+    edited = options.file.expanduser() if options.file else pair
     try:
         if not source.exists():
             names = ", ".join(path.stem for path in pairs.sources(options.folder))

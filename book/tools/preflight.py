@@ -8,6 +8,7 @@ import argparse
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -115,6 +116,18 @@ def state(venv):
     return "foreign" if os.path.isdir(venv) and os.listdir(venv) else "none"
 
 
+def made_for(venv):
+    """Name the folder that the programs of ``venv`` look for their Python in, where that is another one; else None."""
+    try:
+        with open(os.path.join(venv, "bin", "physnn"), encoding="utf-8", errors="replace") as program:
+            said = re.search(r"(/[^'\"\n]*)/bin/python[\d.]*['\"\s]", program.read(4096))
+    except OSError:
+        return None
+    if said is None or os.path.realpath(said.group(1)) == os.path.realpath(venv):
+        return None
+    return said.group(1)
+
+
 def free_gigabytes(venv):
     """Free space on the disk that will hold ``venv``; what an interrupted set-up left there counts as free."""
     folder = os.path.abspath(venv)
@@ -129,7 +142,16 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--venv", required=True, help="the environment's folder")
     parser.add_argument("--with-uv", action="store_true", help="uv makes the environment, so venv is not needed")
+    parser.add_argument("--in-place", action="store_true", help="only ask whether it is where it was set up")
     options = parser.parse_args(arguments)
+    if options.in_place:
+        other = made_for(options.venv)
+        if other:
+            sys.stderr.write(
+                "{0} was set up as {1} and copied or moved: its programs would be those of there; "
+                "delete it, and make sets it up anew, or use that one: make VENV={1}\n".format(options.venv, other)
+            )
+        return 1 if other else 0
     has_venv = all(importlib.util.find_spec(name) is not None for name in ("venv", "ensurepip"))
     installed = os.path.exists(os.path.join(options.venv, ".done"))
     found = problems(
