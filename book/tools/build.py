@@ -11,21 +11,22 @@ import argparse
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from book.tools import fingerprint, glue_keys
+from book.tools import fingerprint, glue_keys, sphinx_run
 from book.tools import stage as staging
 from book.tools.parameters import chosen
+from book.tools.place import at_work
 from book.tools.project import HERE, BookError, Project
 from book.tools.run_all import run_all
-from physnn.lab.running.files import alone
+from physnn.lab.running import command
 
 MARK = ".fingerprint"
 WORK = ".site-"
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
+KEPT = "the chapters that ran and the book of before are kept, and the same command goes on"
 
 
 def build(project: Project, profile: str = "book", data: str | None = None) -> None:
@@ -54,17 +55,17 @@ def _render(project: Project, wanted: str) -> None:
     # an interrupted builder may have left a Sphinx that still writes.
     work = Path(tempfile.mkdtemp(dir=project.out, prefix=WORK))
     options = ["--config", project.stage / "_config.yml", "--path-output", work, "-W", "-n", "--keep-going", "-q"]
-    command = [sys.executable, "-c", JUPYTER_BOOK, "build", project.stage, *options]
     print("building the pages", flush=True)
-    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    result = sphinx_run.run(project, [sys.executable, "-c", JUPYTER_BOOK, "build", project.stage, *options])
     if result.returncode:
         complaints = re.findall(r"^.*(?:WARNING|ERROR|CRITICAL).*$", result.stdout, re.MULTILINE)
         raise BookError("\n".join([result.stdout.rstrip(), "", "Jupyter Book complained:", *complaints]))
     made = work / "_build" / "html"
     (made / MARK).write_text(wanted)
-    if project.html.exists():
-        os.replace(project.html, work / "old")
-    os.replace(made, project.html)
+    with command.uninterrupted():
+        if project.html.exists():
+            os.replace(project.html, work / "old")
+        os.replace(made, project.html)
     _sweep(project)
 
 
@@ -81,9 +82,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=HERE / "_build", help="where everything generated goes")
     parser.add_argument("--root", type=Path, default=HERE, help="where the book's sources are")
     options = parser.parse_args(arguments)
+    project = Project(options.root.resolve(), options.out.resolve())
+    return command.run("make book", lambda: _main(project, options.profile, options.data), KEPT)
+
+
+def _main(project: Project, profile: str, data: str | None) -> int:
     try:
-        with alone(options.out, "build"):
-            build(Project(options.root.resolve(), options.out.resolve()), options.profile, options.data)
+        with at_work(project):
+            build(project, profile, data)
     except BookError as error:
         sys.stdout.flush()
         print(f"\nThe book was not built.\n\n{error}", file=sys.stderr)

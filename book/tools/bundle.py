@@ -11,9 +11,12 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+from book.tools.place import at_work
 from book.tools.project import HERE, BookError, Project
+from physnn.lab.running import command
 
 NAME = "physnn-book"
+KEPT = "the one of before is kept"
 README = """The book, to be read without a network.
 
 index.html                 open it in a browser: everything works from this folder, the search too
@@ -43,7 +46,7 @@ def bundle(project: Project, html: Path, target: Path) -> None:
     contents = {
         name.as_posix(): path.read_bytes()
         for name, path in files.items()
-        if path.is_file() and not any(part.startswith(".") for part in name.parts)
+        if path.is_file() and not any(part.startswith(".") or part.endswith("~") for part in name.parts)
     }
     contents["README.txt"] = README.format(address=_address(project)).encode()
     write(target, {f"{NAME}/{name}": data for name, data in contents.items()})
@@ -69,9 +72,14 @@ def _address(project: Project) -> str:
 def main() -> int:
     """Pack the book in ``_build``; return the exit status."""
     project = Project(HERE, HERE / "_build")
+    return command.run("make bundle", lambda: _main(project), KEPT)
+
+
+def _main(project: Project) -> int:
     target = project.out / f"{NAME}.zip"
     try:
-        bundle(project, project.html, target)
+        with at_work(project):
+            bundle(project, project.html, target)
     except BookError as error:
         print(error, file=sys.stderr)
         return 1

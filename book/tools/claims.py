@@ -19,6 +19,7 @@ from sphinx_external_toc.parsing import parse_toc_yaml
 
 from book.tools import fingerprint
 from book.tools.project import HERE, BookError, Project
+from physnn.lab.running import command, files, yaml_file
 
 if TYPE_CHECKING:  # it brings torch, which an unchanged book can do without
     from physnn.lab.records.verdicts import Effect, Judgement
@@ -87,7 +88,11 @@ def read(path: Path) -> list[Claim]:
         BookError: a claim has an unknown key or lacks one, or its rule lacks what it has to say.
     """
     claims = []
-    for row in yaml.safe_load(path.read_text(encoding="utf-8")):
+    try:
+        rows = yaml_file.read(path)
+    except ValueError as error:
+        raise BookError(str(error)) from error
+    for row in rows:
         try:
             claim = Claim(**row)
         except TypeError as error:
@@ -325,19 +330,23 @@ def main(arguments: Iterable[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail if the block is stale")
     parser.add_argument("--root", type=Path, default=HERE, help="the checkout")
     options = parser.parse_args(arguments)
-    path = options.root / "README.md"
+    return command.run("make scoreboard", lambda: _main(options.root, options.check), "the README is as it was")
+
+
+def _main(root: Path, check: bool) -> int:
+    path = root / "README.md"
     try:
         old = path.read_text(encoding="utf-8")
-        new = with_block(old, readme(board(options.root)))
+        new = with_block(old, readme(board(root)))
     except BookError as error:
         print(error, file=sys.stderr)
         return 1
     if new == old:
         return 0
-    if options.check:
+    if check:
         print("the README's scoreboard does not follow from the records: run `make scoreboard`", file=sys.stderr)
         return 1
-    path.write_text(new, encoding="utf-8")
+    files.write(path, new)
     print("wrote the scoreboard in README.md")
     return 0
 

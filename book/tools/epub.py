@@ -20,10 +20,11 @@ from xml.etree import ElementTree
 
 import nbformat
 
-from book.tools import bundle, stills
+from book.tools import bundle, sphinx_run, stills
 from book.tools import stage as staging
+from book.tools.place import at_work
 from book.tools.project import HERE, BookError, Project
-from physnn.lab.running.files import alone
+from physnn.lab.running import command
 
 ITEM = re.compile(r'<item id="([^"]+)" href="([^"]+)" (media-type="[^"]+") />')
 ENTRY = re.compile(r'<li>\s*<a href="([^"]+)">(.*?)</a>\s*</li>', re.DOTALL)  # of the table of contents
@@ -64,11 +65,8 @@ def epub(project: Project, target: Path, sphinx: Sequence[str | Path] = SPHINX) 
         nbformat.write(notebook, path)
     shutil.rmtree(work, ignore_errors=True)
     options = ["-b", "epub", "-W", "-n", "--keep-going", "-q", "-d", work / "doctrees"]
-    command = [*sphinx, *options, stage, work / "made"]
-    environment = os.environ | {"SOURCE_DATE_EPOCH": _date(project)}
-    result = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env=environment
-    )
+    made_by = [*sphinx, *options, stage, work / "made"]
+    result = sphinx_run.run(project, made_by, SOURCE_DATE_EPOCH=_date(project))
     if result.returncode:
         raise BookError(f"{result.stdout.rstrip()}\n\nSphinx complained")
     with zipfile.ZipFile(work / "made" / "book.epub") as made:
@@ -149,17 +147,23 @@ def _date(project: Project) -> str:
     """Return the time the EPUB carries: what the environment says, or that of the last commit."""
     if said := os.environ.get("SOURCE_DATE_EPOCH"):
         return said
-    command = ["git", "-C", str(project.root), "log", "-1", "--format=%ct"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    return result.stdout.strip() or "0"
+    asked = ["git", "-C", str(project.root), "log", "-1", "--format=%ct"]
+    try:
+        return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() or "0"
+    except OSError:  # no git
+        return "0"
 
 
 def main() -> int:
     """Make the EPUB of the book in ``_build``; return the exit status."""
     project = Project(HERE, HERE / "_build")
+    return command.run("make epub", lambda: _main(project), bundle.KEPT)
+
+
+def _main(project: Project) -> int:
     target = project.out / f"{bundle.NAME}.epub"
     try:
-        with alone(project.out, "build"):
+        with at_work(project):
             epub(project, target)
     except BookError as error:
         print(f"The EPUB was not made.\n\n{error}", file=sys.stderr)

@@ -45,7 +45,7 @@ def reached(project: Project, source: Path, notebook: NotebookNode, parameters: 
     cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     values = set(_texts(parameters))
     made = closure.of_cells(cells, source.parent, values, project.root / "physnn")
-    every = sorted(path for path in (project.root / "results").glob("*") if path.is_dir())
+    every = sorted(path for path in (project.root / "results").glob("[!.]*") if path.is_dir())
     names = made.strings | values
     put_together = re.compile("|".join(sorted(made.patterns)) or "(?!)")
     named = [path for path in every if path.name in names or put_together.fullmatch(path.name)]
@@ -97,6 +97,11 @@ def _digest(paths: Iterable[Path], texts: Iterable[str] = ()) -> str:
     contents = {f"text {i}": text.encode() for i, text in enumerate(texts)}
     for i, path in enumerate(paths):
         for file in path.rglob("*") if path.is_dir() else [path]:
-            if file.is_file() and "__pycache__" not in file.parts:
+            if file.is_file() and "__pycache__" not in file.parts and not _of_an_editor(file.relative_to(path)):
                 contents[f"{i} {path.name}/{file.relative_to(path).as_posix()}"] = file.read_bytes()
     return closure.digest(contents)
+
+
+def _of_an_editor(name: Path) -> bool:
+    """Tell whether a file is a lock, a backup or the like: hidden, or ending in ``~``."""
+    return any(part.startswith(".") or part.endswith("~") for part in name.parts)

@@ -6,11 +6,11 @@ import ast
 from functools import cache
 from pathlib import Path
 
-import yaml
 from nbformat import NotebookNode
 
 from book.tools import pairs
 from book.tools.project import BookError, Project
+from physnn.lab.running import yaml_file
 
 
 def declared(notebook: NotebookNode) -> list[str]:
@@ -26,7 +26,10 @@ def declared(notebook: NotebookNode) -> list[str]:
 def profiles(root: Path) -> dict[str, dict[str, dict]]:
     """Read ``notebooks/profiles.yml``: profile -> notebook -> parameter -> value."""
     path = root / "notebooks" / "profiles.yml"
-    return yaml.safe_load(path.read_text(encoding="utf-8")) or {} if path.exists() else {}
+    try:
+        return yaml_file.read(path) or {} if path.exists() else {}
+    except ValueError as error:
+        raise BookError(str(error)) from error
 
 
 def chosen(project: Project, profile: str, data: str | None = None) -> dict[str, dict]:

@@ -11,16 +11,16 @@ import argparse
 import html
 import re
 import shutil
-import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 
 import yaml
 
-from book.tools import epub
+from book.tools import epub, sphinx_run
+from book.tools.place import at_work
 from book.tools.project import HERE, BookError, Project
-from physnn.lab.running.files import alone
+from physnn.lab.running import command
 
 PACKAGES = sysconfig.get_path("purelib")  # what the documented code imports: that of make book, borrowed
 LAUNCH = "import sys; sys.path.append({packages!r}); from sphinx.cmd.build import main; sys.exit(main())"
@@ -129,7 +129,7 @@ def build(project: Project, python: Path) -> Path:
     config = yaml.safe_load((source / "_config.yml").read_text(encoding="utf-8"))
     (source / "conf.py").write_text(conf(config), encoding="utf-8")
     options = ["-W", "-n", "--keep-going", "-q", "-d", work / "doctrees", source, work / "html"]
-    said = _run([python, "-m", "sphinx", *options], project.root)
+    said = sphinx_run.run(project, [python, "-m", "sphinx", *options])
     if said.returncode:
         raise BookError(f"{said.stdout.rstrip()}\n\nSphinx complained")
     return work / "html"
@@ -157,10 +157,6 @@ def _article(page: Path) -> str:
     return "".join(html.unescape(words).split())
 
 
-def _run(command: list, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-
-
 def main() -> int:
     """Build the book in ``_build``; return the exit status, the reason for a failure last."""
     parser = argparse.ArgumentParser(description="Build the staged book with plain Sphinx.")
@@ -168,13 +164,15 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=HERE / "_build", help="where `make book` has put everything")
     options = parser.parse_args()
     python, project = options.python.absolute(), Project(HERE, options.out.resolve())
+    return command.run("make book-plain", lambda: _main(project, python), "the book is as it was")
+
+
+def _main(project: Project, python: Path) -> int:
     versions = f"from importlib.metadata import version\nfor name in {NAMED}: print(name, version(name))"
-    print(
-        f"building the pages with {', '.join(_run([python, '-c', versions], project.root).stdout.splitlines())}",
-        flush=True,
-    )
+    told = sphinx_run.run(project, [python, "-c", versions]).stdout.splitlines()
+    print(f"building the pages with {', '.join(told)}", flush=True)
     try:
-        with alone(project.out, "build"):
+        with at_work(project):
             made = build(project, python)
             if pages := changed(project.html, made):
                 raise BookError("\n".join(["These pages are not what Jupyter Book makes of them:", *pages]))

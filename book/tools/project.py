@@ -32,7 +32,7 @@ class Project:
     def sources(self) -> list[Path]:
         """The notebooks' MyST sources in the order of the book, and last those that the book does not list."""
         place = {page: number for number, page in enumerate(self.pages)}
-        sources = (self.root / "notebooks").glob("*.md")
+        sources = (self.root / "notebooks").glob("[!.]*.md")  # none of an editor's hidden files
         return sorted(sources, key=lambda source: (place.get(f"notebooks/{source.stem}", len(place)), source.stem))
 
     @property
@@ -46,6 +46,16 @@ class Project:
     @property
     def html(self) -> Path:
         return self.out / "html"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What every process that the build starts gets, so that nothing of the user's reaches a figure.
+
+        matplotlib has its folder here: it needs no home, and finds neither settings there nor where ``MATPLOTLIBRC``
+        says. It is kept, for the list of fonts in it takes a while. What they print is read as UTF-8.
+        """
+        folder = str(self.out / "matplotlib")
+        return {"MPLCONFIGDIR": folder, "MATPLOTLIBRC": folder, "PYTHONIOENCODING": "utf-8"}
 
 
 class BookError(Exception):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -21,6 +22,7 @@ from book.tools.project import HERE, BookError
 from physnn.lab.records.finals import final_rows
 from physnn.lab.records.studies import Study
 from physnn.lab.records.verdicts import effect
+from physnn.lab.running import command
 from physnn.lab.statistics.stats import Interval, mean_interval
 from physnn.lab.training.task import column
 
@@ -88,13 +90,18 @@ def report(old: Numbers, new: Numbers, names: tuple[str, str]) -> str:
 
 
 def _extract(repository: Path, revision: str, root: Path) -> None:
-    def git(*arguments: str) -> bytes:
+    def git(*arguments: str, trouble: str = "") -> bytes:
         run = subprocess.run(["git", *arguments], cwd=repository, capture_output=True, check=False)
         if run.returncode:
-            raise BookError(f"git {' '.join(arguments)}: {run.stderr.decode().strip()}")
+            said = " ".join(run.stderr.decode(errors="replace").split())
+            raise BookError(f"{trouble or 'git ' + ' '.join(arguments)}: {said}")
         return run.stdout
 
-    commit = git("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
+    if shutil.which("git") is None:
+        raise BookError("there is no git on this machine, and the commits are read with it: install it")
+    unknown = f"{repository} has no commit {revision!r}; name a branch, a tag or a commit of it, such as main"
+    named = f"{revision}^{{commit}}"
+    commit = git("rev-parse", "--verify", "--end-of-options", named, trouble=unknown).decode().strip()
     paths = [path for path in PATHS if git("ls-tree", commit, "--", path)]
     if paths:
         with tarfile.open(fileobj=io.BytesIO(git("archive", "--format=tar", commit, "--", *paths))) as archive:
@@ -168,8 +175,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--repository", type=Path, default=HERE, help="where the commits are")
     options = parser.parse_args(arguments)
     names = options.base, options.head
+    return command.run("make results-diff", lambda: _main(options.repository, names), "nothing is written")
+
+
+def _main(repository: Path, names: tuple[str, str]) -> int:
     try:
-        old, new = (numbers(options.repository, revision) for revision in names)
+        old, new = (numbers(repository, revision) for revision in names)
     except BookError as error:
         print(error, file=sys.stderr)
         return 1

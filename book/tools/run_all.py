@@ -56,14 +56,17 @@ def run_all(project: Project, parameters: dict[str, dict], cores: int | None = N
 
 
 def _recorded(target: Path) -> dict:
-    return nbformat.read(target, as_version=4).metadata.get("physnn", {}) if target.exists() else {}
+    try:
+        return nbformat.read(target, as_version=4).metadata.get("physnn", {})
+    except (FileNotFoundError, nbformat.reader.NotJSONError):  # a power failure may leave a file empty
+        return {}
 
 
 def _sweep(project: Project) -> None:
     """Delete what interrupted runs and deleted notebooks left."""
     keep = {f"{source.stem}.ipynb" for source in project.sources}
     for path in project.executed.iterdir():
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         elif path.name not in keep:
             path.unlink()
@@ -96,7 +99,14 @@ def _start(project: Project, task: Task, threads: int) -> Run:
     work = Path(tempfile.mkdtemp(dir=project.executed, prefix=f".{task.source.stem}-"))
     share = threads < machine.cores() and "OMP_NUM_THREADS" not in os.environ
     # The working directory is the notebook's own folder, as in Jupyter.
-    return start(work, pairs.text(task.source), task.parameters, task.source.parent, threads if share else None)
+    return start(
+        work,
+        pairs.text(task.source),
+        task.parameters,
+        task.source.parent,
+        threads if share else None,
+        project.variables,
+    )
 
 
 def _finish(task: Task, run: Run) -> list[str]:

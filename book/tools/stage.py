@@ -35,7 +35,7 @@ def stage(project: Project, folder: Path | None = None) -> None:
     """Fill ``folder``, by default ``project.stage``, from nothing, so that nothing stale survives in it."""
     folder = folder or project.stage
     shutil.rmtree(folder, ignore_errors=True)
-    left_out = shutil.ignore_patterns("tools", "__pycache__", ".ipynb_checkpoints")
+    left_out = shutil.ignore_patterns("tools", "__pycache__", ".*", "*~")  # hidden files are an editor's
     shutil.copytree(project.root / "book", folder / "book", ignore=left_out)
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy2(project.root / name, folder / name)

@@ -104,4 +104,12 @@ def test_claims_that_are_new_are_counted(root, capsys):
 def test_a_commit_that_does_not_exist_is_refused(root, revision, capsys):
     commit(root)
     assert results_diff.main(["--repository", str(root), "--", revision]) == 1
-    assert "rev-parse" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"has no commit {revision!r}; name a branch" in said
+    assert said.count("\n") == 1
+
+
+def test_without_git_a_line_says_so(root, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert results_diff.main(["--repository", str(root), "main"]) == 1
+    assert capsys.readouterr().err.startswith("there is no git on this machine")
