@@ -27,6 +27,7 @@ endif
 
 export JUPYTER_PREFER_ENV_PATH = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+unexport PYTHONSAFEPATH # this checkout comes first
 
 .DEFAULT_GOAL := help
 .PHONY: help book book-plain bundle epub test test-lowest test-lowest-all test-results notebooks notebook-back scoreboard lint serve check-site check-colab results results-diff bench lock clean

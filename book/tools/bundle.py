@@ -14,6 +14,7 @@ from pathlib import Path
 from book.tools.place import at_work
 from book.tools.project import HERE, BookError, Project
 from physnn.lab.running import command
+from physnn.lab.running.closure import of_an_editor
 
 NAME = "physnn-book"
 KEPT = "the one of before is kept"
@@ -46,7 +47,7 @@ def bundle(project: Project, html: Path, target: Path) -> None:
     contents = {
         name.as_posix(): path.read_bytes()
         for name, path in files.items()
-        if path.is_file() and not any(part.startswith(".") or part.endswith("~") for part in name.parts)
+        if path.is_file() and not any(map(of_an_editor, name.parts))
     }
     contents["README.txt"] = README.format(address=_address(project)).encode()
     write(target, {f"{NAME}/{name}": data for name, data in contents.items()})

@@ -97,11 +97,7 @@ def _digest(paths: Iterable[Path], texts: Iterable[str] = ()) -> str:
     contents = {f"text {i}": text.encode() for i, text in enumerate(texts)}
     for i, path in enumerate(paths):
         for file in path.rglob("*") if path.is_dir() else [path]:
-            if file.is_file() and "__pycache__" not in file.parts and not _of_an_editor(file.relative_to(path)):
-                contents[f"{i} {path.name}/{file.relative_to(path).as_posix()}"] = file.read_bytes()
+            name = file.relative_to(path)
+            if file.is_file() and "__pycache__" not in name.parts and not any(map(closure.of_an_editor, name.parts)):
+                contents[f"{i} {path.name}/{name.as_posix()}"] = file.read_bytes()
     return closure.digest(contents)
-
-
-def _of_an_editor(name: Path) -> bool:
-    """Tell whether a file is a lock, a backup or the like: hidden, or ending in ``~``."""
-    return any(part.startswith(".") or part.endswith("~") for part in name.parts)

@@ -11,12 +11,13 @@ from book.tools.project import Project
 
 
 def run(project: Project, command: Sequence[str | Path], **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a command with the variables of the project's processes; what it prints is kept together.
+    """Run a command in the project's folder, whose physnn it documents; what it prints is kept together.
 
     An interruption, of which it says nothing, ends it.
     """
     return subprocess.run(
         command,
+        cwd=project.root,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",

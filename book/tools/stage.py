@@ -10,6 +10,7 @@ import nbformat
 
 from book.tools import claims
 from book.tools.project import BookError, Project
+from physnn.lab.running.closure import of_an_editor
 
 # matplotlib's animations ask a foreign host for an icon font; the theme's own icons serve as well
 ICON_LINK = re.compile(r"<link[^>]*font-awesome[^>]*>\s*", re.IGNORECASE)
@@ -35,8 +36,7 @@ def stage(project: Project, folder: Path | None = None) -> None:
     """Fill ``folder``, by default ``project.stage``, from nothing, so that nothing stale survives in it."""
     folder = folder or project.stage
     shutil.rmtree(folder, ignore_errors=True)
-    left_out = shutil.ignore_patterns("tools", "__pycache__", ".*", "*~")  # hidden files are an editor's
-    shutil.copytree(project.root / "book", folder / "book", ignore=left_out)
+    shutil.copytree(project.root / "book", folder / "book", ignore=_left_out)
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy2(project.root / name, folder / name)
     if (project.root / "book" / "claims.yml").exists():
@@ -47,6 +47,10 @@ def stage(project: Project, folder: Path | None = None) -> None:
         for cell in notebook.cells:
             _tidy(cell)
         nbformat.write(notebook, folder / "notebooks" / f"{source.stem}.ipynb")
+
+
+def _left_out(_: str, names: list[str]) -> list[str]:
+    return [name for name in names if name in ("tools", "__pycache__") or of_an_editor(name)]
 
 
 def _tidy(cell: nbformat.NotebookNode) -> None:

@@ -1,103 +1,16 @@
 """The book's pipeline on two small notebooks: what runs when, what survives an interruption, what fails."""
 
-import shutil
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import nbformat
 import pytest
 
 from book.tools import build, fingerprint, glue_keys, parameters
-from book.tools.project import BookError, Project
-from book.tools.run_all import run_all
+from book.tools.project import BookError
 from physnn.lab.running.files import alone
-
-ROOT = Path(__file__).resolve().parents[2]
-
-NOTEBOOK = """---
-kernelspec:
-  display_name: Python 3
-  language: python
-  name: python3
----
-
-# Chapter {name}
-
-```{{code-cell}} python
-:tags: [parameters]
-steps: int = 2  # a parameter
-```
-
-```{{code-cell}} python
-from naming import glue
-glue("steps", steps)
-```
-
-It took {{glue:text}}`steps:d` steps.
-"""
-CONFIG = """title: tiny
-only_build_toc_files: true
-execute: {execute_notebooks: "off", stderr_output: error}
-"""
-TOC = """format: jb-book
-root: book/intro
-chapters:
-  - file: notebooks/first
-  - file: notebooks/second
-"""
-
-
-def add_to(source: Path, code: str) -> None:
-    """Append a cell to a notebook."""
-    source.write_text(f"{source.read_text()}\n```{{code-cell}} python\n{code}\n```\n")
-
-
-def build_now(project: Project) -> int:
-    return build.main(["--root", str(project.root), "--out", str(project.out)])
-
-
-def start_build(project: Project) -> subprocess.Popen:
-    command = [sys.executable, "-m", "book.tools.build", "--root", project.root, "--out", project.out]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def ran(project: Project) -> set[str]:
-    return {name for name, (_, now) in run_all(project, parameters.chosen(project, "book")).items() if now}
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory) -> Project:
-    """A project that was built once; tests work on copies of it."""
-    root = tmp_path_factory.mktemp("built")
-    for folder in ("notebooks", "book", "physnn"):
-        (root / folder).mkdir()
-    for name in ("first", "second"):
-        (root / "notebooks" / f"{name}.md").write_text(NOTEBOOK.format(name=name))
-    (root / "physnn" / "__init__.py").write_text("")
-    shutil.copy(ROOT / "physnn" / "lab" / "chapter" / "naming.py", root / "notebooks" / "naming.py")  # without torch
-    first = root / "notebooks" / "first.md"
-    first.write_text(
-        first.read_text().replace("naming import glue", "naming import glue\nif not steps:\n    from physnn import one")
-    )
-    (root / "physnn" / "one.py").write_text("")
-    (root / "requirements.lock").write_text("")
-    (root / "_config.yml").write_text(CONFIG)
-    (root / "_toc.yml").write_text(TOC)
-    intro = "# Intro\n\nThe first took {glue:text}`../notebooks/first.ipynb::steps:d` steps.\n"
-    (root / "book" / "intro.md").write_text(intro)
-    project = Project(root, root / "_build")
-    assert build_now(project) == 0
-    return project
-
-
-@pytest.fixture
-def project(built, tmp_path) -> Project:
-    root = tmp_path / "copy"
-    shutil.copytree(built.root, root)
-    return Project(root, root / "_build")
+from tests.book.tiny import TOC, add_to, build_now, ran, start_build
 
 
 def test_an_unchanged_book_is_left_as_it_is(project, capsys):

@@ -97,6 +97,11 @@ def of_cells(
     return search.end(set(names), only=False)
 
 
+def of_an_editor(name: str) -> bool:
+    """Tell by its name whether a file is an editor's lock, backup or the like, and no source."""
+    return name.startswith((".", "#")) or name.endswith("~")
+
+
 class _Search:
     def __init__(self, package: Path, folder: Path | None) -> None:
         self.package, self.folder, self.found = package, folder, Closure()
@@ -196,5 +201,5 @@ def _beside(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
         if path.is_dir() and path.name not in LEFT_OUT and not any(path.glob("*.py")):
             yield from _beside(path)
-        elif path.is_file() and path.suffix not in (".py", ".pyc") and not path.name.startswith("."):
+        elif path.is_file() and path.suffix not in (".py", ".pyc") and not of_an_editor(path.name):
             yield path
