@@ -126,18 +126,19 @@ def test_what_editors_leave_changes_nothing(project, capsys):
         (project.root / folder / ".#first.md").symlink_to("somebody@here.123")
         (project.root / folder / ".~lock.first.md#").touch()
         (project.root / folder / "first.md~").touch()
+        (project.root / folder / "#first.md#").touch()
         (project.root / folder / ".ipynb_checkpoints").mkdir()
         (project.root / folder / ".ipynb_checkpoints" / "first.md").touch()
     assert build_now(project) == 0
     said = capsys.readouterr().out
     assert "executing" not in said and "building" not in said
-    assert not list(project.stage.rglob(".*")) and not list(project.stage.rglob("*~"))
+    assert not [*project.stage.rglob(".*"), *project.stage.rglob("*~"), *project.stage.rglob("#*")]
 
 
 def test_a_source_that_is_no_notebook_is_named(project, capsys):
-    (project.root / "notebooks" / "third.md").write_text("# No header\n")
+    (project.root / "notebooks" / "second.md").write_text("# No header\n")
     assert build_now(project) == 1
-    assert "third.md does not begin with the header of a notebook" in capsys.readouterr().err
+    assert "second.md does not begin with the header of a notebook" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -190,7 +191,7 @@ def test_a_build_that_is_killed_at_any_moment_loses_nothing_and_does_nothing_twi
             add_to(project.root / "notebooks" / "second.md", "'changed'")
         had, runs = finished(), log.read_text().split()
         builder = started(project)
-        time.sleep(random.uniform(0.5, 5))
+        time.sleep(random.uniform(0.5, 4))
         builder.send_signal(random.choice([signal.SIGKILL, signal.SIGINT, signal.SIGTERM]))
         builder.communicate(timeout=30)
         assert not set(log.read_text().split()[len(runs) :]) & had

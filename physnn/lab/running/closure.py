@@ -198,8 +198,8 @@ class _Search:
 
 def _beside(folder: Path) -> Iterator[Path]:
     """Give the files of a package that are no Python: scripts, style sheets, also in folders that are no packages."""
-    for path in sorted(folder.iterdir()):
+    for path in sorted(path for path in folder.iterdir() if not of_an_editor(path.name)):
         if path.is_dir() and path.name not in LEFT_OUT and not any(path.glob("*.py")):
             yield from _beside(path)
-        elif path.is_file() and path.suffix not in (".py", ".pyc") and not of_an_editor(path.name):
+        elif path.is_file() and path.suffix not in (".py", ".pyc"):
             yield path
