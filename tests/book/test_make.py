@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from book.tools import preflight, serve
+from tests.book import colab
 from tests.lab.running.clusters import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -175,3 +176,14 @@ def test_the_book_is_served_until_it_is_interrupted(tmp_path):
     server.send_signal(signal.SIGINT)
     assert server.communicate(timeout=10) == ("\n", "")
     assert server.returncode == 0
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no repository")
+def test_a_clone_that_wants_the_line_endings_of_windows_has_the_same_bytes(tmp_path):
+    snapshot = colab.snapshot(tmp_path / "snapshot")
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", "-c", "core.autocrlf=true", snapshot, clone], check=True)
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=clone, capture_output=True, text=True, check=True).stdout
+    names = listed.split("\0")[:-1]
+    assert len(names) > 300
+    assert [name for name in names if (clone / name).read_bytes() != (snapshot / name).read_bytes()] == []
