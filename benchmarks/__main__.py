@@ -7,6 +7,7 @@ is a checkout, torch, numpy and pandas.
 import argparse
 import importlib
 import json
+import sys
 import traceback
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -17,6 +18,7 @@ import torch
 
 from benchmarks.harness import Bench, Row
 from physnn.lab.records.provenance import environment
+from physnn.lab.running import command, files
 
 SUBJECTS = {
     "cpu": ("layer", "loss", "optimizer", "epoch", "replicas", "sweep"),
@@ -52,14 +54,15 @@ def version(package: str) -> str | None:
         return None
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> int:
+    """Measure as told on the command line; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Time the package against its peers.")
     parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=f"some of {', '.join(SUBJECTS['cpu'])}; or all")
     parser.add_argument("--device", choices=SUBJECTS, default="cpu", help="where to measure (cpu)")
     parser.add_argument("--out", type=Path, metavar="FILE", help=f"the JSON to write (_build/{NAMES['cpu']})")
     parser.add_argument("--record", action="store_true", help=f"write it into {RECORD} as well")
     parser.add_argument("--quick", action="store_true", help="measure little, to see whether all of it runs")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     known, name = SUBJECTS[options.device], NAMES[options.device]
     if unknown := set(options.subjects) - set(known):
         parser.error(f"there is no {' and no '.join(sorted(unknown))}; the subjects are {', '.join(known)}")
@@ -69,9 +72,15 @@ def main() -> None:
         bench = Bench.on(options.device, options.quick)
     except RuntimeError as error:
         parser.error(str(error))
+    out = options.out or Path("_build") / name
+    kept = f"the rows up to here are in {out}, and nothing is recorded"
+    return command.run("make bench", lambda: _main(options, bench, out), kept)
+
+
+def _main(options: argparse.Namespace, bench: Bench, out: Path) -> int:
+    known, name, rows = SUBJECTS[options.device], NAMES[options.device], []
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    out, rows = options.out or Path("_build") / name, []
     out.parent.mkdir(parents=True, exist_ok=True)
     table = {"environment": environment(bench.device), "peers": {package: version(package) for package in PEERS}}
     for subject in options.subjects or known:
@@ -80,14 +89,17 @@ def main() -> None:
             rows.append(asdict(row))
             # Row by row: a run that is cut short leaves what it has.
             text = json.dumps({**table, "rows": rows}, indent=1) + "\n"
-            out.write_text(text, encoding="utf-8")
+            files.write(out, text)
     print(f"written: {out}")
     if failed := [row["name"] for row in rows if row["note"].startswith("failed")]:
-        raise SystemExit(f"{len(failed)} rows failed{', so nothing is recorded' * options.record}: {'; '.join(failed)}")
+        said = f"{len(failed)} rows failed{', so nothing is recorded' * options.record}: {'; '.join(failed)}"
+        print(said, file=sys.stderr)
+        return 1
     if options.record:
-        (RECORD / name).write_text(text, encoding="utf-8")
+        files.write(RECORD / name, text)
         print(f"written: {RECORD / name}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

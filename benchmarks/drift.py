@@ -6,6 +6,7 @@ instructions of an older one: ``ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -14,16 +15,22 @@ import torch
 from physnn.lab.records.provenance import RESULTS, environment
 from physnn.lab.records.reproduce import retrain, sample
 from physnn.lab.records.studies import Study
+from physnn.lab.running import command
 
 RECORD = Path("_build/drift.csv")
 SETTING = ("instructions", "threads", "draw")
 AFFORDABLE = 20.0  # seconds that a replica took
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.drift", description="Train recorded replicas again.")
     parser.add_argument("draws", type=int, nargs="+", metavar="DRAW", help="the seed of a draw")
-    draws, made = parser.parse_args().draws, environment()
+    draws = parser.parse_args().draws
+    return command.run("benchmarks.drift", lambda: _main(draws), f"{RECORD} has what is done, and it is not done again")
+
+
+def _main(draws: list[int]) -> int:
+    made = environment()
     setting = (torch.backends.cpu.get_cpu_capability(), torch.get_num_threads())
     for draw in draws:
         for name in sorted(path.parent.name for path in RESULTS.glob("*/provenance.json")):
@@ -39,8 +46,9 @@ def main() -> None:
                 row |= {"torch": made["torch"], "source": made["source"][:12]}
                 RECORD.parent.mkdir(parents=True, exist_ok=True)
                 text = pd.DataFrame([row]).to_csv(index=False, header=not RECORD.exists(), float_format="%.4g")
-                with RECORD.open("a", encoding="utf-8") as file:
+                with command.uninterrupted(), RECORD.open("a", encoding="utf-8") as file:
                     file.write(text)
+    return 0
 
 
 def _known(labels: dict) -> bool:
@@ -51,4 +59,4 @@ def _known(labels: dict) -> bool:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,11 +7,14 @@ out of ``book/static/opening.svg``, whose digest they carry: a test says when th
 import hashlib
 import io
 import shutil
+import sys
 from pathlib import Path
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import sync_playwright
+
+from physnn.lab.running import command
 
 BOOK = Path(__file__).parents[1]
 OPENING = BOOK / "static" / "opening.svg"
@@ -46,7 +49,11 @@ def digest() -> str:
     return hashlib.sha256(OPENING.read_bytes()).hexdigest()
 
 
-def main() -> None:
+def main() -> int:
+    return command.run("book.figures.card", _main, "a picture that is not finished stays as it was")
+
+
+def _main() -> int:
     page_file = BOOK / ".card.html"  # beside static/, whose files it names
     said = PngInfo()
     said.add_text(SOURCE, digest())
@@ -63,7 +70,8 @@ def main() -> None:
             browser.close()
     finally:
         page_file.unlink(missing_ok=True)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

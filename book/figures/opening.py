@@ -4,6 +4,7 @@
 It belongs to ``make results``: it is kept, like a recorded table, and made again with them.
 """
 
+import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -15,6 +16,7 @@ from physnn.lab.figures import plots
 from physnn.lab.figures.style import svg
 from physnn.lab.models.recipe import Recipe
 from physnn.lab.records.studies import Study
+from physnn.lab.running import command, files
 from physnn.lab.training.loop import fit
 
 TARGET = Path(__file__).parents[1] / "static" / "opening.svg"
@@ -51,12 +53,16 @@ def outputs() -> list[Tensor]:
     return snapshots
 
 
-def main() -> None:
+def main() -> int:
+    return command.run("make results", _main, f"{TARGET.name} stays as it is")
+
+
+def _main() -> int:
     try:
         Study("as-printed").table()
     except (FileNotFoundError, ValueError) as reason:  # its run was stopped
         print(f"{TARGET.name} stays as it is: {reason}")
-        return
+        return 0
     plots.style()
     fig, axes = plt.subplots(2, 3, figsize=(plots.WIDTH, 0.74 * plots.WIDTH))
     look = {"cmap": plots.DIVERGING, "vmin": -1, "vmax": 1}
@@ -71,8 +77,9 @@ def main() -> None:
         ax.spines[:].set_visible(False)
     axes[0, 0].set_ylabel("a field")
     axes[1, 0].set_ylabel("the network")
-    TARGET.write_text("\n".join(line.rstrip() for line in svg(fig).splitlines()) + "\n", encoding="utf-8")
+    files.write(TARGET, "\n".join(line.rstrip() for line in svg(fig).splitlines()) + "\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
