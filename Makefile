@@ -109,7 +109,7 @@ check-colab: $(VENV)/.done ## Run every chapter in a clean environment like Cola
 
 results: $(VENV)/.done ## Run the studies whose record is missing or stale (AGAIN=yes: all, beside the record; MINUTES=90)
 	MPLBACKEND=Agg $(PY) -m physnn.lab.records.rerun $(STUDY) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(filter yes,$(AGAIN)),--again) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
-	$(if $(filter yes,$(AGAIN)),,$(if $(if $(STUDY),$(filter as-printed,$(STUDY)),yes),MPLBACKEND=Agg $(PY) -m book.figures.opening))
+	$(if $(filter yes,$(AGAIN)),,$(if $(if $(STUDY),$(filter as-printed,$(STUDY)),yes),MPLBACKEND=Agg MPLCONFIGDIR=_build/matplotlib MATPLOTLIBRC=_build/matplotlib $(PY) -m book.figures.opening))
 	$(if $(filter yes,$(AGAIN)),,$(PY) -m book.tools.claims)
 
 results-diff: $(VENV)/.done ## Compare the recorded numbers of two commits: BASE=REV [HEAD=REV]

@@ -57,13 +57,16 @@ def write(target: Path, contents: dict[str, bytes], first: str | None = None) ->
     """Write ``contents`` to a zip whose bytes depend on nothing else; ``first`` leads it, not compressed."""
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}")
-    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name in sorted(contents, key=lambda name: (name != first, name)):
-            entry = zipfile.ZipInfo(name, EPOCH)
-            entry.compress_type = zipfile.ZIP_STORED if name == first else zipfile.ZIP_DEFLATED
-            entry.create_system, entry.external_attr = 3, 0o644 << 16
-            archive.writestr(entry, contents[name])
-    partial.replace(target)
+    try:
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+            for name in sorted(contents, key=lambda name: (name != first, name)):
+                entry = zipfile.ZipInfo(name, EPOCH)
+                entry.compress_type = zipfile.ZIP_STORED if name == first else zipfile.ZIP_DEFLATED
+                entry.create_system, entry.external_attr = 3, 0o644 << 16
+                archive.writestr(entry, contents[name])
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _address(project: Project) -> str:

@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 from book.tools import fingerprint
-from book.tools.project import HERE, BookError, Project
-from physnn.lab.running import command, files, yaml_file
+from book.tools.project import HERE, BookError, Project, read_yaml
+from physnn.lab.running import command, files
 
 if TYPE_CHECKING:  # it brings torch, which an unchanged book can do without
     from physnn.lab.records.verdicts import Effect, Judgement
@@ -88,11 +87,7 @@ def read(path: Path) -> list[Claim]:
         BookError: a claim has an unknown key or lacks one, or its rule lacks what it has to say.
     """
     claims = []
-    try:
-        rows = yaml_file.read(path)
-    except ValueError as error:
-        raise BookError(str(error)) from error
-    for row in rows:
+    for row in read_yaml(path):
         try:
             claim = Claim(**row)
         except TypeError as error:
@@ -313,8 +308,7 @@ def _sample(board: Board, judgement: Judgement, claim: Claim, shown: bool = Fals
         if shown and headline and name not in headline:
             continue
         if "study" in how:
-            design = (board.results / how["study"] / "design.yml").read_text(encoding="utf-8")
-            trials = "trials" in yaml.safe_load(design)["tuning"]
+            trials = "trials" in read_yaml(board.results / how["study"] / "design.yml")["tuning"]
             unit = "seeds" if how.get("measure") not in OF_SETTINGS else "trials" if trials else "settings"
             counts.setdefault((how["study"], unit), set()).add(effect.interval.n)
     told = [

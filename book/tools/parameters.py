@@ -9,8 +9,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from book.tools import pairs
-from book.tools.project import BookError, Project
-from physnn.lab.running import yaml_file
+from book.tools.project import BookError, Project, read_yaml
 
 
 def declared(notebook: NotebookNode) -> list[str]:
@@ -26,10 +25,7 @@ def declared(notebook: NotebookNode) -> list[str]:
 def profiles(root: Path) -> dict[str, dict[str, dict]]:
     """Read ``notebooks/profiles.yml``: profile -> notebook -> parameter -> value."""
     path = root / "notebooks" / "profiles.yml"
-    try:
-        return yaml_file.read(path) or {} if path.exists() else {}
-    except ValueError as error:
-        raise BookError(str(error)) from error
+    return read_yaml(path) or {} if path.exists() else {}
 
 
 def chosen(project: Project, profile: str, data: str | None = None) -> dict[str, dict]:

@@ -15,11 +15,9 @@ import sys
 import sysconfig
 from pathlib import Path
 
-import yaml
-
 from book.tools import epub, sphinx_run
 from book.tools.place import at_work
-from book.tools.project import HERE, BookError, Project
+from book.tools.project import HERE, BookError, Project, read_yaml
 from physnn.lab.running import command
 
 PACKAGES = sysconfig.get_path("purelib")  # what the documented code imports: that of make book, borrowed
@@ -126,8 +124,7 @@ def build(project: Project, python: Path) -> Path:
     work = project.out / "plain-sphinx"
     shutil.rmtree(work, ignore_errors=True)
     shutil.copytree(project.stage, source := work / "source")
-    config = yaml.safe_load((source / "_config.yml").read_text(encoding="utf-8"))
-    (source / "conf.py").write_text(conf(config), encoding="utf-8")
+    (source / "conf.py").write_text(conf(read_yaml(source / "_config.yml")), encoding="utf-8")
     options = ["-W", "-n", "--keep-going", "-q", "-d", work / "doctrees", source, work / "html"]
     said = sphinx_run.run(project, [python, "-m", "sphinx", *options])
     if said.returncode:

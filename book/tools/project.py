@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sphinx_external_toc.parsing import parse_toc_yaml
+
+from physnn.lab.running import yaml_file
 
 HERE = Path(__file__).resolve().parents[2]
 
@@ -60,3 +63,15 @@ class Project:
 
 class BookError(Exception):
     """Something a reader or author of the book must put right; its text says what and how."""
+
+
+def read_yaml(path: Path) -> Any:
+    """Return what a YAML file says; None where it is empty.
+
+    Raises:
+        BookError: it is no YAML, or says something twice.
+    """
+    try:
+        return yaml_file.read(path)
+    except ValueError as error:
+        raise BookError(str(error)) from error

@@ -99,14 +99,11 @@ def _start(project: Project, task: Task, threads: int) -> Run:
     work = Path(tempfile.mkdtemp(dir=project.executed, prefix=f".{task.source.stem}-"))
     share = threads < machine.cores() and "OMP_NUM_THREADS" not in os.environ
     # The working directory is the notebook's own folder, as in Jupyter.
-    return start(
-        work,
-        pairs.text(task.source),
-        task.parameters,
-        task.source.parent,
-        threads if share else None,
-        project.variables,
-    )
+    text, folder, share_of = pairs.text(task.source), task.source.parent, threads if share else None
+    try:
+        return start(work, text, task.parameters, folder, share_of, project.variables)
+    except ImportError as error:
+        raise BookError(str(error)) from error
 
 
 def _finish(task: Task, run: Run) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 
 from book.tools import claims
-from book.tools.project import BookError, Project
+from book.tools.project import BookError, Project, read_yaml
 from physnn.lab.running.closure import of_an_editor
 
 # matplotlib's animations ask a foreign host for an icon font; the theme's own icons serve as well
@@ -20,8 +20,10 @@ def pages(project: Project) -> list[str]:
     """List the pages of ``_toc.yml``, and insist that every notebook is one of them.
 
     Raises:
-        BookError: a notebook is missing from the table of contents, or a page has no source.
+        BookError: a notebook is missing from the table of contents, a page has no source, or a setting stands twice.
     """
+    for name in ("_config.yml", "_toc.yml"):
+        read_yaml(project.root / name)
     listed = project.pages
     for source in project.sources:
         if f"notebooks/{source.stem}" not in listed:

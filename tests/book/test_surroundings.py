@@ -12,7 +12,7 @@ import nbformat
 import psutil
 import pytest
 
-from book.tools import build, fingerprint, parameters, place, run_all
+from book.tools import build, bundle, fingerprint, parameters, place, run_all
 from book.tools.project import BookError
 from tests.book import tiny
 from tests.book.tiny import add_to, build_now
@@ -152,6 +152,36 @@ def test_a_profile_that_can_be_read_in_two_ways_is_refused(project, profiles, sa
     (project.root / "notebooks" / "profiles.yml").write_text(profiles)
     with pytest.raises(BookError, match=said):
         parameters.chosen(project, "test")
+
+
+@pytest.mark.parametrize("name", ["_config.yml", "_toc.yml"])
+def test_a_setting_that_stands_twice_is_refused(project, name, capsys):
+    text = (project.root / name).read_text()
+    (project.root / name).write_text(text + text.splitlines()[0] + "\n")
+    assert build_now(project) == 1
+    assert f"{name}, line {len(text.splitlines()) + 1}: the key" in capsys.readouterr().err
+
+
+def test_another_physnn_beside_the_notebooks_is_refused(project, capsys):
+    (project.root / "notebooks" / "physnn.py").touch()
+    add_to(project.root / "notebooks" / "first.md", "1 + 1")
+    assert build_now(project) == 1
+    assert "notebooks/physnn.py would be imported in place of" in capsys.readouterr().err
+
+
+def test_a_zip_that_does_not_fit_leaves_the_one_of_before(tmp_path, monkeypatch):
+    target = tmp_path / "book.zip"
+    bundle.write(target, {"a": b"old"})
+    before = target.read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(bundle.zipfile.ZipFile, "writestr", full)
+    with pytest.raises(OSError, match="No space"):
+        bundle.write(target, {"a": b"new"})
+    assert [path.name for path in tmp_path.iterdir()] == ["book.zip"]
+    assert target.read_bytes() == before
 
 
 def test_a_number_of_science_is_a_number(project):
