@@ -58,6 +58,7 @@ test-lowest-all: $(LOWEST)-all/.done ## Run the tests on the lowest versions of 
 	$(LOWEST)-all/bin/python -m pytest -q -n auto --dist loadfile -W ignore::DeprecationWarning tests/core tests/lab
 
 test-results: $(VENV)/.done ## Train a few replicas of every recorded study again, drawn anew (or by SEED=1), and compare
+	@case "$(SEED)" in *[!0-9]*) echo "SEED=$(SEED) can be a whole number, such as SEED=1" >&2; exit 2;; esac
 	$(if $(SEED),PHYSNN_SEED="$(SEED)" )$(PY) -m pytest -q -m results tests/lab/records/test_results.py
 
 notebooks: $(VENV)/.done ## Write the .ipynb pairs from the .md sources

@@ -62,6 +62,12 @@ def test_what_make_understands_is_taken(said):
     assert make("-n", "clean", said).returncode == 0
 
 
+def test_a_seed_is_a_number(setting_up):
+    command, _, _ = setting_up
+    assert make(*command).returncode == 0
+    assert "SEED=one can be a whole number" in make("test-results", "SEED=one", *command[1:]).stderr
+
+
 def test_clean_leaves_what_it_cannot_make_again_in_minutes(tmp_path):
     shutil.copy(ROOT / "Makefile", tmp_path)
     made = [

@@ -38,7 +38,7 @@ def started(project, **variables: str) -> subprocess.Popen:
 
 
 def test_nothing_of_the_user_s_reaches_a_build_in_an_odd_place(tmp_path):
-    """No home, settings that need LaTeX, another physnn on the path, a terminal that knows no Greek."""
+    """No home, settings that need LaTeX, other code and another physnn on the path, a terminal that knows no Greek."""
     project = tiny.write_project(tmp_path / "a {b} c#.d é")
     add_to(project.root / "notebooks" / "second.md", DRAWS)
     (tmp_path / "matplotlib").mkdir()
@@ -46,7 +46,11 @@ def test_nothing_of_the_user_s_reaches_a_build_in_an_odd_place(tmp_path):
     (tmp_path / "physnn").mkdir()
     (tmp_path / "physnn" / "__init__.py").write_text("raise RuntimeError('of another checkout')\n")
     users = {"XDG_CONFIG_HOME": str(tmp_path), "MATPLOTLIBRC": str(tmp_path / "matplotlib"), "HOME": "/dev/null"}
-    users |= {"PYTHONPATH": str(tmp_path), "PYTHONIOENCODING": "ascii"}
+    (tmp_path / "startup.py").write_text("raise RuntimeError('of the user')\n")
+    (tmp_path / "kernels" / "python3").mkdir(parents=True)
+    (tmp_path / "kernels" / "python3" / "kernel.json").write_text('{"argv": ["false"], "display_name": "another"}')
+    users |= {"PYTHONPATH": str(tmp_path), "PYTHONIOENCODING": "ascii", "PYTHONWARNINGS": "default"}
+    users |= {"PYTHONSTARTUP": str(tmp_path / "startup.py"), "JUPYTER_PATH": str(tmp_path), "PYTHONDEVMODE": "1"}
     said, complained = (builder := started(project, **users)).communicate(timeout=120)
     assert (builder.returncode, complained) == (0, "")
     assert "c#.d \\xe9" in said
