@@ -14,6 +14,7 @@ PY := $(VENV)/bin/python
 # Asked to run, not looked up: a version manager's shim may be there and fail.
 HAVE_UV := $(shell uv --version >/dev/null 2>&1 && echo yes || echo no)
 CODE := physnn tests book benchmarks
+PAIRS := $(wildcard $(patsubst %.md,%.ipynb,$(wildcard notebooks/*.md))) # another notebook beside them is somebody's own
 
 # Whatever is said is one of the choices above, or a variable for programs, which have a _ in their names.
 YES_OR_NO := AGAIN HAVE_UV PARTS RECORD
@@ -77,7 +78,7 @@ LINTS := lint-style lint-format lint-types lint-pairs lint-scoreboard lint-workf
 lint: $(LINTS) ## Check style, types, notebook pairs, scoreboard, workflows and the citation file
 
 lint-style: $(VENV)/.done
-	$(PY) -m ruff check $(CODE) notebooks
+	$(PY) -m ruff check $(CODE) $(PAIRS)
 
 lint-format: $(VENV)/.done
 	$(PY) -m ruff format --check $(CODE)

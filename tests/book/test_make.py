@@ -62,6 +62,15 @@ def test_what_make_understands_is_taken(said):
     assert make("-n", "clean", said).returncode == 0
 
 
+def test_somebody_s_own_notebook_is_not_looked_at(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "notebooks").mkdir()
+    for name in ("a.md", "a.ipynb", "b.md", "my-experiment.ipynb", ".#c.md"):
+        (tmp_path / "notebooks" / name).touch()
+    planned = make("-n", "-o", ".venv/.done", "lint-style", folder=tmp_path).stdout.split()
+    assert [word for word in planned if word.startswith("notebooks")] == ["notebooks/a.ipynb"]
+
+
 def test_a_seed_is_a_number(setting_up):
     command, _, _ = setting_up
     assert make(*command).returncode == 0
