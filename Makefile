@@ -127,7 +127,7 @@ lock: ## Choose the newest versions that fit pyproject.toml (needs uv)
 # By name, as other things lie in _build too: what papermill wrote, timings, the finished runs of studies.
 BUILT := executed stage html matplotlib scoreboard plain-sphinx epub-stage epub-work physnn-book.zip physnn-book.epub coverage
 
-clean: ## Delete what make has made, but the environments (PARTS=yes: and the finished runs of stopped studies)
+clean: ## Delete what these targets have made, but the environments (PARTS=yes: and the finished runs of stopped studies)
 	rm -rf $(BUILT:%=_build/%) _build/.site-* .pytest_cache .ruff_cache .mypy_cache
 	$(if $(filter yes,$(PARTS)),rm -rf _build/studies _build/results)
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -17,7 +17,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
 URL = PROJECT["urls"]["Repository"]
 LOCK = (ROOT / "requirements.lock").read_text()
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.md"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[!.]*.md"))
 
 
 def required() -> list[Requirement]:
@@ -122,7 +122,7 @@ def test_every_address_of_the_repository_is_the_same():
     owner_and_name = URL.removeprefix("https://github.com/")
     names = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff")
     places = [*(ROOT / name for name in names), ROOT / "Makefile", ROOT / "environment.yml", *NOTEBOOKS]
-    places += [*(ROOT / "book").rglob("*.md"), *(ROOT / "physnn").rglob("*.py"), *(ROOT / ".github").rglob("*.yml")]
+    places += [*(ROOT / "book").rglob("[!.]*.md"), *(ROOT / "physnn").rglob("*.py"), *(ROOT / ".github").rglob("*.yml")]
     for path in places:
         for found in re.findall(r"(?:github\.com|/github|/gh)/([\w.-]+/physnn)\b", path.read_text(encoding="utf-8")):
             assert found == owner_and_name, f"{path.relative_to(ROOT)} names {found}"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CHAPTERS = sorted((ROOT / "notebooks").glob("*.md"))
+CHAPTERS = sorted((ROOT / "notebooks").glob("[!.]*.md"))
 # The letter, its meaning in book/notation.md, and the chapters that need it.
 LETTERS = {
     r"\kappa": ("stiffness", {"free-energy"}),

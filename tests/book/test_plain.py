@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from book.tools import plain
+from book.tools import pairs, plain
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,9 +39,10 @@ def test_links_and_citations_lead_to_the_repository():
     assert "[word](../README.md)" in shown
 
 
-@pytest.mark.parametrize("pair", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
-def test_the_committed_notebooks_are_plain(pair):
-    texts = [cell.source for cell in nbformat.read(pair, as_version=4).cells if cell.cell_type == "markdown"]
+@pytest.mark.parametrize("source", pairs.sources(ROOT / "notebooks"), ids=lambda path: path.stem)
+def test_the_committed_notebooks_are_plain(source):
+    cells = nbformat.read(source.with_suffix(".ipynb"), as_version=4).cells
+    texts = [cell.source for cell in cells if cell.cell_type == "markdown"]
     assert plain.NOTE in texts[0]
     for text in texts:
         assert not re.search(r"\{[\w:]+\}`|^:::|\]\(\s*\)|\[\]\(|\$\$ *\(", text, re.MULTILINE), text

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*(ROOT / "notebooks").glob("*.md"), *(ROOT / "book").glob("*.md"), *(ROOT / "book").glob("*.yml")])
+PAGES = sorted(path for name in ("notebooks", "book") for path in (ROOT / name).glob("[!.]*.md"))
+PAGES += sorted((ROOT / "book").glob("*.yml"))
 MODULES = sorted((ROOT / "physnn").rglob("*.py"))
 ROLE = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`|:cite(?::\w+)?:`([^`]+)`")
 

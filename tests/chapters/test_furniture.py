@@ -9,7 +9,7 @@ import pytest
 from book.tools import pairs
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = sorted((ROOT / "notebooks").glob("*.md"))
+SOURCES = sorted((ROOT / "notebooks").glob("[!.]*.md"))
 HIDING = ("hide-", "remove-")
 LONGEST, SHARED = 25, 8  # lines without blank ones
 

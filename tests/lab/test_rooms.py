@@ -50,7 +50,7 @@ def sources() -> Iterator[tuple[str, str]]:
         for path in sorted((ROOT / top).rglob("*.py")):
             module = path.relative_to(ROOT).with_suffix("")
             yield ".".join(module.parts).removesuffix(".__init__"), path.read_text(encoding="utf-8")
-    for source in sorted((ROOT / "notebooks").glob("*.md")):
+    for source in sorted((ROOT / "notebooks").glob("[!.]*.md")):
         yield f"notebooks.{source.stem}", "\n".join(cells(source))
 
 
@@ -114,7 +114,7 @@ def test_no_notebook_defines_a_function_that_another_one_needs():
     """Two chapters that define the same function take it from the package."""
     seen: dict[str, str] = {}
     twice = []
-    for source in sorted((ROOT / "notebooks").glob("*.md")):
+    for source in sorted((ROOT / "notebooks").glob("[!.]*.md")):
         for cell in cells(source):
             tree = ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", cell, flags=re.MULTILINE))
             for node in ast.walk(tree):
