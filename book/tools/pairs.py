@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from book.tools.project import HERE, BookError
 from physnn.lab.running import command, files
 
 MARK = "pair"  # where a pair's metadata says what it is
+NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")  # an id has 64 of these, and ends in the number of the cell
 UNKNOWN = "0" * 64  # stands for a pair's digest while the digest is made
 KEPT = "what is written is whole, and the same command goes on"
 
@@ -36,8 +38,10 @@ def read(source: Path) -> NotebookNode:
     """Read a MyST source as it stands.
 
     Raises:
-        BookError: it is no notebook.
+        BookError: it is no notebook, or its name cannot stand in the ids of cells.
     """
+    if not NAME.fullmatch(source.stem):
+        raise BookError(f"{source}: the name of a chapter has letters, digits, - and _ (60 at most): give it another")
     try:
         result = jupytext.reads(source.read_text(encoding="utf-8-sig"), fmt="md:myst")
     except Exception as error:  # of jupytext, of YAML, of a text in another encoding

@@ -97,6 +97,13 @@ def test_a_source_that_is_no_notebook_is_named(folder, content, said, capsys):
     assert printed.count("\n") == 1
 
 
+@pytest.mark.parametrize("name", ["a (copy)", "été", "v1.2", "a" * 61])
+def test_a_name_that_no_cell_can_have_is_refused(folder, name, capsys):
+    (folder / f"{name}.md").write_text(SOURCE)
+    assert pairs.main(["--folder", str(folder)]) == 1
+    assert "the name of a chapter has letters, digits, - and _" in capsys.readouterr().err
+
+
 def test_what_editors_leave_is_no_source(folder):
     (folder / ".#a.md").symlink_to("somebody@here.123")
     (folder / ".b.md").write_text(SOURCE)
