@@ -102,7 +102,8 @@ def mark(path: Path) -> dict[str, str]:
         found = json.loads(path.read_text(encoding="utf-8"))["metadata"][MARK]
     except (ValueError, KeyError, TypeError):
         return {}
-    return found if isinstance(found, dict) and found.keys() >= {"source", "source_sha256", "sha256"} else {}
+    named = isinstance(found, dict) and [found.get(key) for key in ("source", "source_sha256", "sha256")]
+    return found if named and all(isinstance(each, str) for each in named) else {}
 
 
 def untouched(path: Path) -> bool:
