@@ -109,10 +109,9 @@ def remote(
         for path in given.values():
             open(path).close()
         if scheduler_file:
-            _await(Path(scheduler_file))
+            address = _await(Path(scheduler_file))
         security = Security(require_encryption=True, **given) if given else None
-        connection = {"address": address} if address else {"scheduler_file": str(scheduler_file)}
-        client = Client(**connection, security=security, timeout=PATIENCE)
+        client = Client(address, security=security, timeout=PATIENCE)
     except (OSError, TypeError, ValueError) as error:
         raise ClusterError(
             f"no connection to the Dask scheduler {where}: {error}. Expected a running one: dask scheduler; "
@@ -124,12 +123,18 @@ def remote(
         yield client
 
 
-def _await(file: Path) -> None:
-    """Wait for a scheduler that was started a moment ago to write its file."""
+def _await(file: Path) -> str:
+    """Wait for a scheduler that was started a moment ago to write its file, to the end; return its address."""
     end = time.monotonic() + PATIENCE
-    while not file.exists():
+    while True:
+        try:
+            return str(json.loads(file.read_bytes())["address"])
+        except FileNotFoundError:
+            missing = "it did not appear"
+        except (ValueError, KeyError, TypeError):
+            missing = "it has no address of a scheduler: nobody has written the whole of it"
         if time.monotonic() > end:
-            raise FileNotFoundError(f"it did not appear within {PATIENCE} s")
+            raise ValueError(f"{missing} within {PATIENCE} s")
         time.sleep(0.1)
 
 

@@ -37,6 +37,8 @@ def run(program: str, work: Callable[[], int], kept: str) -> int:
                 raise
             _say(f"{program}: {described(error)}; {kept}")
             return 1
+        finally:
+            _give_up()
 
 
 def described(error: BaseException) -> str:
@@ -88,6 +90,15 @@ def uninterrupted() -> Iterator[None]:
             signal.signal(number, handler)
     if late:
         raise KeyboardInterrupt
+
+
+def _give_up() -> None:
+    """Drop what a closed pipe or a full disk does not take: Python would complain of it once more when it ends."""
+    with suppress(AttributeError, ValueError):  # somebody's own stream
+        try:
+            sys.stdout.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(text: str) -> None:

@@ -14,10 +14,12 @@ NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL}
 def write(path: Path, content: bytes | str) -> None:
     """Write a file as a whole or not at all; text in UTF-8, its line endings as they are.
 
+    A lone surrogate, which UTF-8 cannot write, is escaped as in JSON.
+
     What was begun is called ``.NAME.PID.part`` beside it, and :func:`tidy` deletes what a killed process left.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}{PART}")
-    part.write_bytes(content.encode() if isinstance(content, str) else content)
+    part.write_bytes(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
     os.replace(part, path)
 
 

@@ -104,9 +104,8 @@ def start(
         ImportError: the folder holds another physnn, which the notebook would import.
     """
     package = Path(physnn.__file__).parent
-    for other in (folder / "physnn", folder / "physnn.py") if folder else ():
-        if other.exists() and other.resolve() != package.resolve():
-            raise ImportError(f"{other} would be imported in place of {package}; rename it, or move the notebook")
+    if folder:
+        refuse_another_physnn(folder)
     (work / "clean.ipynb").write_text(notebook, encoding="utf-8")
     (work / "parameters.json").write_text(json.dumps(parameters), encoding="utf-8")
     environment = dict(os.environ, JUPYTER_PREFER_ENV_PATH="1", IPYTHONDIR=str(work / "ipython"))
@@ -124,6 +123,14 @@ def start(
             command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, start_new_session=True
         )
     return Run(work, process)
+
+
+def refuse_another_physnn(folder: Path) -> None:
+    """Raise ImportError where a notebook in ``folder`` would import a physnn that is not this one."""
+    package = Path(physnn.__file__).parent
+    for other in (folder / "physnn", folder / "physnn.py"):
+        if other.exists() and other.resolve() != package.resolve():
+            raise ImportError(f"{other} would be imported in place of {package}; rename it, or move the notebook")
 
 
 def _python_path(checkout: Path) -> str:
