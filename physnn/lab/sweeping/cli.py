@@ -2,12 +2,12 @@
 
 import argparse
 import importlib.util
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import physnn
+from physnn.lab.running.command import run
 from physnn.lab.running.where import INSTALL, ClusterError, add_options, connection, elsewhere
 
 NEEDED = ("distributed", "ipykernel", "matplotlib", "nbformat", "pandas", "papermill", "tqdm", "yaml")
@@ -45,12 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
         print(f"physnn sweep needs {', '.join(missing)}, which this Python has not: {INSTALL}", file=sys.stderr)
         return 2
-    # A batch system ends a job by SIGTERM first: time enough to write the table.
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        return _sweep(options)
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    kept = "what is finished is kept, and the same command continues"
+    return run("physnn sweep", lambda: _sweep(options), kept)
 
 
 def _arguments(command: argparse.ArgumentParser) -> None:
@@ -63,10 +59,10 @@ def _arguments(command: argparse.ArgumentParser) -> None:
     grid("--trials", type=int, metavar="N", help="draw the parameters that have distributions N times")
     grid("--seed", type=int, default=0, help="of the draws (default: 0)")
     grid("--dry-run", action="store_true", help="show the points, their parameters and the estimated time; run nothing")
-    run = command.add_argument_group("how each point runs").add_argument
-    run("--timeout", type=float, metavar="SECONDS", help="end a run that takes longer")
-    run("--retries", type=int, default=0, metavar="N", help="run a failed point again up to N times (default: 0)")
-    run("--threads", type=int, default=1, metavar="N", help="OpenMP and MKL threads of each run (default: 1)")
+    each = command.add_argument_group("how each point runs").add_argument
+    each("--timeout", type=float, metavar="SECONDS", help="end a run that takes longer")
+    each("--retries", type=int, default=0, metavar="N", help="run a failed point again up to N times (default: 0)")
+    each("--threads", type=int, default=1, metavar="N", help="OpenMP and MKL threads of each run (default: 1)")
     add_options(command)
 
 
@@ -90,25 +86,14 @@ def _sweep(options: argparse.Namespace) -> int:
         if options.dry_run:
             print(outlook(plan, options.workers, remote=elsewhere(options)))
             return 0
-        rows = drive(plan, connection(options))
+        rows, shown = drive(plan, connection(options))
     except (ClusterError, SweepError) as error:
         print(f"physnn sweep: {error}", file=sys.stderr)
         return 2
-    except ConnectionError as error:
-        print(f"physnn sweep: {error}; what is finished is kept, and the same command continues", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\ninterrupted; what is finished is kept, and the same command continues", file=sys.stderr)
-        return 130
     print(f"{sum(row['status'] == 'done' for row in rows.values())} of {len(rows)} points are done: {plan.folder.path}")
     if failed := failures(plan, rows):
         print(failed, file=sys.stderr)
-        return 1
-    return 0
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+    return 1 if failed or not shown else 0
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -9,18 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from physnn.lab.records.provenance import commit
-from physnn.lab.running import files
+from physnn.lab.records.provenance import commit, dirty
+from physnn.lab.running.command import uninterrupted
+from physnn.lab.running.notebook import refuse_another_physnn
 from physnn.lab.running.where import here
 from physnn.lab.sweeping.grid import Point, points, repeats
 from physnn.lab.sweeping.notebook import Notebook, SweepError, load, made_from
+from physnn.lab.sweeping.show import show
 from physnn.lab.sweeping.store import Folder
 
 if TYPE_CHECKING:
     import pandas as pd
     from distributed import Client, Future
 
+    from physnn.lab.sweeping.workers import Crew
+
 GLANCE = 5.0  # seconds between two looks for workers that joined
+POLL = 0.1  # seconds, while there is none
 
 
 def sweep(
@@ -53,16 +59,17 @@ def sweep(
         threads: of each run, for OpenMP, MKL and OpenBLAS.
 
     Raises:
-        SweepError: the notebook, a parameter's name or a value is wrong; nothing has run then.
-        ClusterError: the processes of this machine cannot start.
-        ConnectionError: the scheduler was lost; what was finished is kept.
+        SweepError: the notebook, a parameter's name, a value or the folder is wrong; nothing has run then.
+        ClusterError: the processes of this machine cannot start, or a worker lacks a package; nothing has run then.
+        ConnectionError: the scheduler was lost, or a worker that joined later is wrong; what was finished is kept.
+        OSError: a result cannot be written; what was finished before is kept.
     """
     plan = make_plan(notebook, grid, out, trials=trials, seed=seed, retries=retries, timeout=timeout, threads=threads)
 
     def connect() -> "AbstractContextManager[Client]":
         return nullcontext(client) if client else here(workers)
 
-    rows = drive(plan, connect)
+    rows, _ = drive(plan, connect)
     from physnn.lab.sweeping.table import table
 
     return table([rows[point.name] for point in plan.points], plan.notebook.contract)
@@ -103,19 +110,25 @@ def make_plan(
             f"retries = {retries}, timeout = {timeout}, threads = {threads}: expected retries from 0, a timeout above "
             "0 s, and threads from 1"
         )
-    read = load(notebook)
+    read, folder = load(notebook), Folder(out)
+    try:
+        refuse_another_physnn(read.path.parent)
+    except ImportError as error:
+        raise SweepError(str(error)) from error
     package = made_from(read.text, read.path.parent)
-    return Plan(read, points(read, package, grid, trials, seed), Folder(out), package, retries, timeout, threads)
+    wanted = points(read, package, grid, trials, seed)
+    folder.check(read)
+    return Plan(read, wanted, folder, package, retries, timeout, threads)
 
 
-def drive(plan: Plan, connect: "Callable[[], AbstractContextManager[Client]]") -> dict[str, dict]:
-    """Run what is missing, write the table and the page, and return the rows of all points by name.
+def drive(plan: Plan, connect: "Callable[[], AbstractContextManager[Client]]") -> tuple[dict[str, dict], bool]:
+    """Run what is missing; return the rows of all points by name, and whether the table and the page are written.
 
     ``connect`` opens the client; it is called only if something is missing. An interruption keeps what is finished.
     """
     if said := repeats(plan.points):
         print(said, flush=True)
-    with plan.folder.alone():
+    with plan.folder.alone(plan.notebook):
         rows = plan.kept()
         for point in plan.points:
             if plan.folder.file(point.name, ".json").exists() and plan.folder.row(point.name) is None:
@@ -126,35 +139,44 @@ def drive(plan: Plan, connect: "Callable[[], AbstractContextManager[Client]]") -
                 with connect() as client:
                     _run(plan, missing, rows, client)
         finally:
-            _show(plan, rows)
-    return rows
+            with uninterrupted():
+                to_show = _rows_to_show(plan, rows)
+                shown = not to_show or show(plan.notebook, to_show, plan.folder)
+    return rows, shown
 
 
 def _run(plan: Plan, missing: Sequence[Point], rows: dict[str, dict], client: "Client") -> None:
-    from physnn.lab.running.cluster import ended, slots
+    from physnn.lab.running.cluster import ended
     from physnn.lab.sweeping.progress import Progress
+    from physnn.lab.sweeping.workers import Crew
 
-    waiting, running = deque((point, 1) for point in missing), {}
+    waiting, running, crew = deque((point, 1) for point in missing), {}, Crew(client, plan.notebook, plan.package)
+    sources = {"notebook": plan.notebook.digest, "package": plan.package, "threads": plan.threads}
+    sources |= {"commit": commit(), "dirty": dirty()}  # asked once: git takes its time
     with Progress(len(plan.points), len(rows)) as progress:
-        if not slots(client):
+        if not crew.room():
             progress.say(f"waiting for a worker to join {client.scheduler.address}")
         try:
             while waiting or running:
                 # No more than can run: what Dask lets wait behind a long run, it may not move to a worker that is free.
-                room = slots(client)
-                while waiting and len(running) < max(1, room):
+                room = crew.room()
+                while waiting and len(running) < room:
                     point, attempt = waiting.popleft()
                     running[_submit(plan, point, attempt, client)] = point, attempt
-                for future in ended(list(running), GLANCE):
+                if not running:  # no worker has joined yet
+                    time.sleep(POLL)
+                    continue
+                for future in sorted(ended(list(running), GLANCE), key=lambda future: future.status != "finished"):
                     point, attempt = running.pop(future)
-                    outcome = _outcome(future, client)
+                    outcome = _outcome(future, crew)
                     future.release()
                     stopped = outcome["status"] == "stopped"  # for another driver that went away
                     if stopped or (outcome["status"] != "done" and attempt <= plan.retries):
                         progress.say(f"again: {point}  {outcome['error'][:200]}")
                         waiting.append((point, attempt + 1))
                         continue
-                    rows[point.name] = _keep(plan, point, attempt, outcome)
+                    with uninterrupted():
+                        rows[point.name] = _keep(plan, point, outcome | {"attempts": attempt}, sources)
                     progress.finished(point, rows[point.name], room)
         finally:
             if running:  # only after an interruption
@@ -177,40 +199,33 @@ def _submit(plan: Plan, point: Point, attempt: int, client: "Client") -> "Future
     return client.submit(worker.run, task, key=f"physnn-{content}", pure=False)
 
 
-def _outcome(future: "Future", client: "Client") -> dict:
+def _outcome(future: "Future", crew: "Crew") -> dict:
     """Return what a run left, or what can be said of one whose workers died."""
     from physnn.lab.running.cluster import lost
 
     if future.status == "finished":
         return future.result()
     if future.status != "error":
-        raise lost(client)
+        raise lost(crew.client)
+    crew.room()  # it may have ended on a worker that joined a moment ago
     said = f"{type(future.exception()).__name__}: {future.exception()}"
     outcome = {"status": "lost", "error": " ".join(said.split()), "values": {}, "seconds": 0.0, "log": said}
-    return outcome | {"started": "", "host": "", "notebook": None}
+    return outcome | {"started": "", "host": "", "torch": "", "python": "", "notebook": None}
 
 
-def _keep(plan: Plan, point: Point, attempt: int, outcome: dict) -> dict:
+def _keep(plan: Plan, point: Point, outcome: dict, sources: dict) -> dict:
     log, ran = outcome.pop("log"), outcome.pop("notebook") or plan.notebook.text.encode()
-    sources = {"notebook": plan.notebook.digest, "package": plan.package, "commit": commit()}
-    row = {"point": point.name, "parameters": point.parameters, "attempts": attempt, **outcome, **sources}
+    row = {"point": point.name, "parameters": point.parameters, **outcome, **sources}
     plan.folder.keep(row, ran, f"{point}\n{log}")
     return row
 
 
-def _show(plan: Plan, rows: Mapping[str, dict]) -> None:
-    """Write ``table.csv`` and ``index.html``: the plan's points, then others of this notebook done here earlier."""
-    from physnn.lab.sweeping.report import report
-    from physnn.lab.sweeping.table import table
-
-    mine = [rows[point.name] for point in plan.points if point.name in rows]
+def _rows_to_show(plan: Plan, rows: Mapping[str, dict]) -> list[dict]:
+    """Return the plan's rows, then others of this notebook done here earlier."""
     sources = (plan.notebook.digest, plan.package)
     others = [
         row
         for row in plan.folder.rows()
         if row["point"] not in rows and row["status"] == "done" and (row["notebook"], row["package"]) == sources
     ]
-    if shown := [*mine, *others]:
-        frame = table(shown, plan.notebook.contract)
-        files.write(plan.folder.path / "table.csv", frame.to_csv(index=False, lineterminator="\n"))
-        report(plan.notebook, shown, plan.folder)
+    return [*(rows[point.name] for point in plan.points if point.name in rows), *others]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from physnn.lab.chapter.contract import Declaration, ParameterError, declarations
 from physnn.lab.running import closure
+from physnn.lab.sweeping.table import RESERVED
 
 
 class SweepError(ValueError):
@@ -36,13 +37,13 @@ def load(path: str | Path) -> Notebook:
     """Read a notebook, .ipynb or (where jupytext is installed) its .md source.
 
     Raises:
-        SweepError: it cannot be read, or has no well-formed parameters cell.
+        SweepError: it cannot be read, or has no well-formed parameters cell, or a parameter has a reserved name.
     """
     import nbformat
 
     path = Path(path).absolute()
     try:
-        raw = path.read_text(encoding="utf-8")
+        raw = path.read_text(encoding="utf-8-sig")  # Windows' editors begin with a byte-order mark
     except (OSError, UnicodeDecodeError) as error:
         raise SweepError(f"cannot read the notebook {path}: {error}") from error
     try:
@@ -64,6 +65,11 @@ def load(path: str | Path) -> Notebook:
         contract = declarations(declared[0])
     except (ParameterError, SyntaxError) as error:
         raise SweepError(f"{path}: {error}") from error
+    if taken := [name for name in contract if name in RESERVED]:
+        raise SweepError(
+            f"{path}: rename the parameter {', '.join(taken)}; a sweep's table has columns of its own called "
+            f"{', '.join(RESERVED)}"
+        )
     digest = hashlib.sha256(json.dumps([cell.source for cell in code]).encode()).hexdigest()
     return Notebook(path, nbformat.writes(notebook), contract, digest)
 

@@ -55,4 +55,4 @@ def _time(plan: Plan, missing: int, workers: int | None, remote: bool) -> list[s
         return [f"time: about {duration(missing * median(seconds))} of work, shared by the cluster's workers ({known})"]
     n = min(workers or cores(), missing)
     rounds = -(-missing // n)
-    return [f"time: about {duration(rounds * median(seconds))} on {n} workers ({known})"]
+    return [f"time: about {duration(rounds * median(seconds))} on {n} worker{'s' if n > 1 else ''} ({known})"]

@@ -1,6 +1,7 @@
 """One point, on a worker: run the notebook in a process of its own, and send back all that it left."""
 
 import datetime
+import importlib.metadata
 import platform
 import tempfile
 import time
@@ -28,15 +29,17 @@ def run(task: dict) -> dict:
 
     Returns:
         ``status`` (``done``, ``failed``, ``timeout``, or ``stopped`` when nobody waits for it any more), ``error``
-        (one line), ``values`` (glued), ``seconds``, ``started``, ``host``, ``notebook`` (bytes) and ``log``.
+        (one line), ``values`` (glued), ``seconds``, ``started``, ``host``, ``torch`` and ``python`` (versions),
+        ``notebook`` (bytes) and ``log``.
     """
+    torch = next((found.version for found in importlib.metadata.distributions(name="torch")), "")  # not imported
     outcome = {"started": datetime.datetime.now(datetime.UTC).isoformat(), "host": platform.node()}
+    outcome |= {"torch": torch, "python": platform.python_version()}
     begin = time.monotonic()
     folder = Path(task["folder"])
-    if task["package"] != made_from(task["notebook"], folder):
-        error = f"what the notebook imports on {platform.node()} is not the physnn that this sweep began with"
-        status, log, notebook = "failed", error, nbformat.reads(task["notebook"], as_version=4)
-    else:
+    try:
+        if task["package"] != made_from(task["notebook"], folder):
+            raise ImportError(f"what the notebook imports on {platform.node()} is not what this sweep began with")
         # The worker's own folder: Dask empties it after a worker that was killed.
         with tempfile.TemporaryDirectory(dir=get_worker().local_directory, ignore_cleanup_errors=True) as work:
             there = folder if folder.is_dir() else None
@@ -46,10 +49,13 @@ def run(task: dict) -> dict:
             if status == "failed":  # by the last error: an earlier one is one that the notebook allows
                 raised = [trouble.error for trouble in troubles(notebook) if trouble.verdict == "raised"]
                 error = raised[-1] if raised else began.last_words()
+    except (ImportError, OSError) as refused:
+        status, error = "failed", f"{type(refused).__name__}: {refused}"
+        log, notebook = error, nbformat.reads(task["notebook"], as_version=4)
     values = {name: value for name, value in glued(notebook).items() if value is not None}
     outcome |= {"status": status, "error": " ".join(error.split()), "values": values}
     outcome |= {"seconds": round(time.monotonic() - begin, 2), "log": log}
-    return outcome | {"notebook": nbformat.writes(notebook).encode()}
+    return outcome | {"notebook": nbformat.writes(notebook).encode(errors="backslashreplace")}
 
 
 def _await(began: Run, timeout: float | None) -> tuple[str, str]:

@@ -1,6 +1,8 @@
 """How far a sweep is: a bar on a terminal, one line per point elsewhere."""
 
 import sys
+from contextlib import suppress
+from functools import partial
 from statistics import fmean
 from types import TracebackType
 
@@ -24,20 +26,24 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.close()
+        with suppress(OSError):
+            self._bar.close()
 
     def say(self, text: str) -> None:
-        """Print a line, above the bar where there is one."""
-        if self._bar.disable:
-            print(text, flush=True)
-        else:
-            self._bar.write(text)
+        """Print a line, above the bar where there is one; a full disk or a closed pipe does not stop the runs."""
+        write = partial(print, flush=True) if self._bar.disable else self._bar.write
+        with suppress(OSError):
+            try:
+                write(text)
+            except UnicodeEncodeError:  # what a notebook raised, on a terminal that cannot show it
+                write(text.encode("ascii", "backslashreplace").decode())
 
     def finished(self, point: Point, row: dict, slots: int) -> None:
         """Count a point, and print what the bar does not show; ``slots`` runs go on at once."""
         self._done += 1
         self._seconds.append(row["seconds"])
-        self._bar.update()
+        with suppress(OSError):
+            self._bar.update()
         left = self._total - self._done
         line = f"[{self._done}/{self._total}] {row['status']:<7} {point}  {row['seconds']:.1f} s"
         if row["error"]:

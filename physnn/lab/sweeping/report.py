@@ -90,14 +90,24 @@ def _summary(notebook: Notebook, rows: Sequence[dict], varied: Sequence[str]) ->
     total = duration(sum(row["seconds"] for row in rows))
     same = [f"{name} = {value}" for name, value in rows[0]["parameters"].items() if name not in varied]
     fixed = f" The same everywhere: {', '.join(same)}." if same else ""
-    commits = ", ".join(dict.fromkeys(row["commit"] for row in rows if row["commit"]))
+    commits = ", ".join(
+        dict.fromkeys(row["commit"] + " with changes" * bool(row.get("dirty")) for row in rows if row["commit"])
+    )
     made_from = f"notebook {notebook.digest[:12]}, package {rows[0]['package'][:12]}"
     return [
         f"<p>{len(done)} of {len(rows)} points are done, in {total} of runs. Varied: "
         f"{escape(', '.join(varied)) or 'nothing'}.{escape(fixed)}</p>",
         f'<p class="muted">Made from {made_from}{escape(f", commit {commits}") if commits else ""}. '
         'All numbers: <a href="table.csv">table.csv</a>.</p>',
+        *_mixed(rows),
     ]
+
+
+def _mixed(rows: Sequence[dict]) -> list[str]:
+    """Say what is not part of a point's name and yet differs; rows of earlier versions do not tell."""
+    found = {what: list(dict.fromkeys(row[what] for row in rows if row.get(what))) for what in ("torch", "threads")}
+    told = [f"{what} {', '.join(map(str, several))}" for what, several in found.items() if several[1:]]
+    return [f"<p>The points were not all run with the same {escape('; '.join(told))}.</p>"] if told else []
 
 
 def _failures(rows: Sequence[dict], varied: Sequence[str]) -> list[str]:
