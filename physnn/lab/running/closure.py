@@ -9,6 +9,7 @@ style sheets count with the modules beside them. Of other packages nothing count
 """
 
 import hashlib
+import tokenize
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -76,7 +77,7 @@ def of_modules(*names: str | Path, chosen: Iterable[str] = (), package: Path = P
             name = ".".join(["physnn", *name.relative_to(package).with_suffix("").parts])
         if isinstance(name, Path):
             search.found.files[name.name] = name
-            search.read(name.name, name.read_text(encoding="utf-8"), "")
+            search.read(name.name, _source(name), "")
         elif not search.follow(name):
             raise ModuleNotFoundError(f"there is no module {name} in {package}")
     return search.end(set(chosen), only=True)
@@ -167,7 +168,7 @@ class _Search:
         self.found.files[label] = path
         for beside in _beside(path.parent) if module.startswith("physnn") else ():
             self.found.files[self._label(beside)] = beside
-        self.read(label, path.read_text(encoding="utf-8"), module if is_package else module.rpartition(".")[0])
+        self.read(label, _source(path), module if is_package else module.rpartition(".")[0])
 
     def _find_file(self, module: str) -> tuple[Path | None, bool]:
         """Return a module's file, none where it is a folder or missing, and whether it is a package."""
@@ -187,13 +188,22 @@ class _Search:
     def _find_home(self, package: str) -> dict[str, str]:
         path, _ = self._file(package)
         try:
-            return references(path.read_text(encoding="utf-8"), package).home if path else {}
+            return references(_source(path), package).home if path else {}
         except SyntaxError:
             return {}
 
     def _label(self, path: Path) -> str:
         inside = path.is_relative_to(self.package)
         return (Path("physnn") / path.relative_to(self.package) if inside else path.relative_to(self.folder)).as_posix()
+
+
+def _source(path: Path) -> str:
+    """Return a module as Python reads it, by its byte-order mark or the encoding that it names."""
+    try:
+        with tokenize.open(path) as file:
+            return file.read()
+    except (SyntaxError, UnicodeDecodeError):  # Python will say so, if the module is imported
+        return path.read_text(encoding="utf-8", errors="replace")
 
 
 def _beside(folder: Path) -> Iterator[Path]:

@@ -84,13 +84,14 @@ def _sweep(options: argparse.Namespace) -> int:
             threads=options.threads,
         )
         if options.dry_run:
-            print(outlook(plan, options.workers, remote=elsewhere(options)))
+            print(outlook(plan, options.workers, remote=elsewhere(options)), flush=True)
             return 0
         rows, shown = drive(plan, connection(options))
     except (ClusterError, SweepError) as error:
         print(f"physnn sweep: {error}", file=sys.stderr)
         return 2
-    print(f"{sum(row['status'] == 'done' for row in rows.values())} of {len(rows)} points are done: {plan.folder.path}")
+    done = sum(row["status"] == "done" for row in rows.values())
+    print(f"{done} of {len(rows)} points are done: {plan.folder.path}", flush=True)
     if failed := failures(plan, rows):
         print(failed, file=sys.stderr)
     return 1 if failed or not shown else 0

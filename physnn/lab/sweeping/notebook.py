@@ -48,7 +48,9 @@ def load(path: str | Path) -> Notebook:
         raise SweepError(f"cannot read the notebook {path}: {error}") from error
     try:
         notebook = _from_source(path, raw) if path.suffix == ".md" else nbformat.reads(raw, as_version=4)
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
+    except SweepError:
+        raise
+    except Exception as error:  # the readers raise whatever comes of a malformed file
         raise SweepError(f"{path} is not a notebook: expected an .ipynb file, or an .md source for jupytext") from error
     # What an earlier papermill run injected would count as the notebook's own.
     notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]

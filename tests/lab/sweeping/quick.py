@@ -1,0 +1,26 @@
+"""Sweeps whose points are no notebooks but calls in threads of this process: a sweep of milliseconds."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from distributed import Client, LocalCluster
+
+OUTCOME = {
+    **{"status": "done", "error": "", "values": {"energy": 1.0}, "seconds": 0.1, "log": "printed", "notebook": b"{}"},
+    **{"started": "2026-01-01T00:00:00+00:00", "host": "here", "torch": "2.0", "python": "3.11"},
+}
+
+
+def in_threads(monkeypatch: pytest.MonkeyPatch, run: Callable[[dict], dict] = lambda parameters: {}) -> None:
+    """Let sweeps run ``run`` for each point, with the point's parameters; it returns what differs from ``OUTCOME``."""
+
+    @contextmanager
+    def local(workers: int | None = None) -> Iterator[Client]:
+        options = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+        ports = {"dashboard_address": "127.0.0.1:0"}
+        with LocalCluster(**options, scheduler_kwargs=ports) as cluster, Client(cluster) as client:
+            yield client
+
+    monkeypatch.setattr("physnn.lab.running.cluster.local", local)
+    monkeypatch.setattr("physnn.lab.sweeping.point.run", lambda task: {**OUTCOME, **run(task["parameters"])})
