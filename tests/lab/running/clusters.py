@@ -1,6 +1,7 @@
 """A Dask cluster for tests: a scheduler and workers in processes of their own, on loopback, to be killed."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -14,32 +15,36 @@ PATIENCE = 240  # seconds, of a machine that does much else
 class Cluster:
     """A scheduler and its workers, without nannies, so that a killed worker stays dead."""
 
-    def __init__(self, folder: Path, *options: object) -> None:
+    def __init__(self, folder: Path, *options: object, **environment: object) -> None:
         self.file, self.options, self.processes = folder / "scheduler.json", options, []
-        self.start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+        self.start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", **environment)
         wait_for(lambda: self.file.exists() and self.file.read_text(), "the scheduler")
         self.address = json.loads(self.file.read_text())["address"]
 
-    def worker(self, threads: int = 1) -> subprocess.Popen:
+    def worker(self, threads: int = 1, **environment: object) -> subprocess.Popen:
         """Start a worker."""
-        return self.start("worker", "--host", "127.0.0.1", "--nthreads", threads, "--no-nanny", "--no-dashboard")
+        options = ["--host", "127.0.0.1", "--nthreads", threads, "--no-nanny", "--no-dashboard"]
+        return self.start("worker", *options, **environment)
 
-    def start(self, what: str, *options: object) -> subprocess.Popen:
+    def start(self, what: str, *options: object, **environment: object) -> subprocess.Popen:
         """Start ``dask WHAT``, which writes to a log beside the scheduler's file."""
         command = [sys.executable, "-m", "dask", what, "--scheduler-file", self.file, *options, *self.options]
         folder = self.file.parent / "scratch"
         folder.mkdir(exist_ok=True)
         more = ["--local-directory", folder] if what == "worker" else []
-        log = open(folder / f"{what}.log", "ab")
-        self.processes.append(subprocess.Popen([*map(str, command), *map(str, more)], stdout=log, stderr=log))
-        log.close()
+        whole = {**os.environ, **{name: str(value) for name, value in environment.items()}}
+        with open(folder / f"{what}.log", "ab") as log:
+            started = subprocess.Popen(
+                [*map(str, command), *map(str, more)], stdout=log, stderr=log, cwd=folder, env=whole
+            )
+        self.processes.append(started)
         return self.processes[-1]
 
 
 @contextmanager
-def running(folder: Path, *options: object) -> Iterator[Cluster]:
+def running(folder: Path, *options: object, **environment: object) -> Iterator[Cluster]:
     """Start a scheduler that writes its file into ``folder``, and end it with its workers."""
-    cluster = Cluster(folder, *options)
+    cluster = Cluster(folder, *options, **environment)
     try:
         yield cluster
     finally:

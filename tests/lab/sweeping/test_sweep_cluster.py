@@ -97,23 +97,16 @@ def wanted(client):
     return client.run_on_scheduler(count)
 
 
-def test_a_worker_with_another_version_runs_nothing(notebook, tmp_path, monkeypatch):
-    monkeypatch.setattr("physnn.lab.sweeping.drive.made_from", lambda *_: "another")
-    with running(tmp_path) as cluster:
-        cluster.worker()
-        with Client(cluster.address) as client:
-            table = run_sweep(notebook, {"seed": [1]}, tmp_path / "out", client=client)
-    assert list(table.status) == ["failed"]
-    assert "is not the physnn that this sweep began with" in table.error[0]
-    assert not runs(notebook, "begin")
-
-
 def test_no_scheduler_is_said(notebook, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("physnn.lab.running.cluster.PATIENCE", 1)
+    monkeypatch.setattr("physnn.lab.running.cluster.PATIENCE", 0.5)
     command = ["sweep", str(notebook), "--grid", "seed=1", "--out", str(tmp_path / "out")]
     for where in (["--scheduler", "tcp://127.0.0.1:9"], ["--scheduler-file", str(tmp_path / "none.json")]):
         assert cli.main([*command, *where]) == 2
         assert f"no connection to the Dask scheduler {where[1]}" in capsys.readouterr().err
+    for half in ("", '{"addr', "{}", "[]", "\xff"):
+        (tmp_path / "half.json").write_text(half, encoding="latin-1")
+        assert cli.main([*command, "--scheduler-file", str(tmp_path / "half.json")]) == 2
+        assert "half.json: it has no address of a scheduler" in capsys.readouterr().err
     assert cli.main([*command, "--tls-cert", "cert.pem"]) == 2
     assert "--tls-... is for a --scheduler" in capsys.readouterr().err
 
