@@ -51,7 +51,10 @@ def load(path: str | Path) -> Notebook:
     except SweepError:
         raise
     except Exception as error:  # the readers raise whatever comes of a malformed file
-        raise SweepError(f"{path} is not a notebook: expected an .ipynb file, or an .md source for jupytext") from error
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:120]
+        raise SweepError(
+            f"{path} is not a notebook ({why}); expected an .ipynb file, or an .md source for jupytext"
+        ) from error
     # What an earlier papermill run injected would count as the notebook's own.
     notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
