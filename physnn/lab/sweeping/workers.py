@@ -1,6 +1,6 @@
 """Whether the workers of a cluster can run a sweep: each is asked once, before a run is handed out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from physnn.lab.running.cluster import lost
@@ -32,37 +32,41 @@ class Crew:
             ClusterError: the scheduler or one of the first workers lacks a package, or has another physnn.
             ConnectionError: a worker that joined later does, or the scheduler was lost.
         """
+        later = bool(self._asked)
         try:
             threads = self.client.nthreads()
             new = sorted(threads.keys() - self._asked)
-            wrong = list(self._wrong(new)) if new else []
+            wrong = self._ask(new, later) if new else []
         except OSError as error:
             raise lost(self.client) from error
         if wrong:
-            others = f" ({len(wrong) - 1} more are wrong)" if wrong[1:] else ""
-            raise (ConnectionError if self._asked else ClusterError)(wrong[0] + others)
-        self._asked.update(new)
+            others = f" ({len(wrong) - 1} more do not fit)" if wrong[1:] else ""
+            raise (ConnectionError if later else ClusterError)(wrong[0] + others)
         return sum(threads.values())
 
-    def _wrong(self, workers: Sequence[str]) -> Iterator[str]:
-        """Say what is wrong with workers; one that is lost meanwhile answers with an error of the connection."""
-        if not self._asked and (lacking := self.client.run_on_scheduler(eval, _lacking(OF_SCHEDULER))):
-            yield _lacks(f"scheduler {self.client.scheduler.address}", lacking)
+    def _ask(self, workers: Sequence[str], later: bool) -> list[str]:
+        """Say what is wrong with workers. One that does not answer is asked again, if it is still there."""
+        wrong = []
+        if not later and (lacking := self.client.run_on_scheduler(eval, _lacking(OF_SCHEDULER))):
+            wrong.append(_lacks(f"scheduler {self.client.scheduler.address}", lacking))
         told = self.client.run(eval, _lacking(OF_WORKER), workers=workers, on_error="return")
-        whole = []
-        for worker, lacking in told.items():
-            if lacking and not isinstance(lacking, OSError):
-                yield _lacks(f"worker {worker}", lacking)
-            elif not lacking:
-                whole.append(worker)
-        folder = self._notebook.path.parent
-        told = self.client.run(made_from, self._notebook.text, folder, workers=whole, on_error="return")
-        for worker, package in told.items():
-            if package != self._package and not isinstance(package, OSError):
-                yield (
+        wrong += [_lacks(f"worker {worker}", lacking) for worker, lacking in told.items() if _answers(lacking)]
+        whole = [worker for worker, lacking in told.items() if lacking == []]
+        text, folder = self._notebook.text, self._notebook.path.parent
+        for worker, package in self.client.run(made_from, text, folder, workers=whole, on_error="return").items():
+            if package == self._package:
+                self._asked.add(worker)
+            elif _answers(package):
+                wrong.append(
                     f"what the notebook imports on the worker {worker} is not the physnn, or the folder, that this "
                     "sweep began with; start the worker with the same ones"
                 )
+        return wrong
+
+
+def _answers(told: object) -> bool:
+    """Tell whether something was said that is not a lost connection."""
+    return bool(told) and not isinstance(told, OSError)
 
 
 def _lacking(packages: Sequence[str]) -> str:

@@ -160,3 +160,11 @@ def test_what_python_imports_is_part_of_the_closure():
         for name in closure.of_modules(module).files
     }
     assert len(imported) > 5 and set(imported) <= made
+
+
+@pytest.mark.parametrize("start", [b"\xef\xbb\xbf", b"# -*- coding: latin-1 -*-\nname = '\xe9'\n", b"name = '\xff'\n"])
+def test_a_module_is_read_in_its_own_encoding(package, tmp_path, start):
+    """One that Python cannot read either is no error: only what runs can tell whether it is imported."""
+    (tmp_path / "helper.py").write_bytes(start + b"import beside\n")
+    (tmp_path / "beside.py").touch()
+    assert reached(package, "import helper", folder=tmp_path) == {"helper.py", "beside.py"}

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,9 @@ def test_a_file_is_whole_or_as_it_was(tmp_path, monkeypatch):
     path = tmp_path / "table.csv"
     files.write(path, "a\nb\r\n")
     assert path.read_bytes() == b"a\nb\r\n"
+    files.write(tmp_path / "half a sign", '"\ud83d"')
+    assert json.loads((tmp_path / "half a sign").read_bytes()) == "\ud83d"
+    (tmp_path / "half a sign").unlink()
 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -162,6 +162,16 @@ def test_a_log_that_takes_no_more_loses_no_point(command, tmp_path, monkeypatch,
     assert (tmp_path / "out" / "index.html").exists()
 
 
+def test_python_does_not_complain_of_a_closed_pipe_once_more(command):
+    module = [sys.executable, "-m", "physnn.lab.sweeping.cli"]
+    with open("/dev/full", "w") as output:
+        done = subprocess.run(
+            [*module, *command, "--dry-run"], stdout=output, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_a_terminal_that_cannot_show_an_error_shows_it_escaped(command, tmp_path, monkeypatch):
     in_threads(monkeypatch, lambda _: {"status": "failed", "error": "ValueError: α > β"})
     shown = io.TextIOWrapper(io.BytesIO(), "ascii", errors="strict")

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from physnn.lab.sweeping import cli
-from physnn.lab.sweeping.drive import make_plan
+from physnn.lab.sweeping.drive import drive, make_plan
 from physnn.lab.sweeping.notebook import SweepError
 from physnn.lab.sweeping.store import Folder
 from tests.lab.sweeping.quick import in_threads
@@ -37,6 +37,15 @@ def test_a_second_notebook_is_refused(tmp_path, run, capsys):
                 f"physnn sweep: {tmp_path / 'out'} holds the sweep of {first}; give this one a folder of its own\n"
             )
     assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
+
+
+def test_of_two_notebooks_at_once_the_second_is_refused(tmp_path, run):
+    first = make_notebook(tmp_path / "notebooks", name="first.ipynb")
+    second = make_notebook(tmp_path / "notebooks", body=EDITED, name="second.ipynb")
+    plan = make_plan(second, {}, tmp_path / "out")  # the folder is free
+    assert run(first) == 0
+    with pytest.raises(SweepError, match="holds the sweep of "):
+        drive(plan, None)
 
 
 def test_the_same_notebook_is_known_again(tmp_path, run):
