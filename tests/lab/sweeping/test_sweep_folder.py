@@ -1,12 +1,13 @@
 """The folder of a sweep: whose it is, and what in it a sweep does not touch."""
 
 import shutil
+from types import SimpleNamespace
 
 import jupytext
 import nbformat
 import pytest
 
-from physnn.lab.sweeping import cli
+from physnn.lab.sweeping import cli, point
 from physnn.lab.sweeping.drive import drive, make_plan
 from physnn.lab.sweeping.notebook import SweepError
 from physnn.lab.sweeping.store import Folder
@@ -110,12 +111,8 @@ def test_a_folder_with_another_physnn_is_refused(tmp_path, run, capsys):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_with_another_physnn_is_an_outcome_on_a_worker(tmp_path, monkeypatch):
-    """The folder of another machine, that the driver does not see."""
-    from types import SimpleNamespace
-
-    from physnn.lab.sweeping import point
-
+def test_what_a_worker_cannot_start_is_an_outcome(tmp_path, monkeypatch):
+    """Its folder is that of another machine, which the driver does not see."""
     monkeypatch.setattr(point, "get_worker", lambda: SimpleNamespace(local_directory=str(tmp_path)))
     plan = make_plan(make_notebook(tmp_path), {}, tmp_path / "out")
     (tmp_path / "physnn.py").touch()
@@ -124,6 +121,9 @@ def test_a_folder_with_another_physnn_is_an_outcome_on_a_worker(tmp_path, monkey
     assert outcome["status"] == "failed"
     assert "physnn.py would be imported in place of" in outcome["error"]
     assert "is not what this sweep began with" in point.run(task | {"package": "another"})["error"]
+    (tmp_path / "physnn.py").unlink()
+    monkeypatch.setattr(point, "get_worker", lambda: SimpleNamespace(local_directory="/dev/null"))  # a full disk, say
+    assert point.run(task | {"package": plan.package})["error"].startswith("NotADirectoryError: ")
 
 
 @pytest.mark.parametrize("name", ["point", "status", "seconds", "error"])
