@@ -78,8 +78,9 @@ def test_a_grid_file_with_a_name_twice_is_refused(tmp_path, capsys):
     command = ["sweep", str(make_notebook(tmp_path)), "--file", str(grid), "--out", str(tmp_path / "out"), "--dry-run"]
     assert cli.main(command) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("physnn sweep: cannot read the grid")
-    assert "line 3" in line
+    assert f"{grid}, line 3: " in line
+    assert "seed" in line
+    assert "given twice" in line
 
 
 @pytest.mark.parametrize(

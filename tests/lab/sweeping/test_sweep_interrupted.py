@@ -30,7 +30,7 @@ def seeds(tmp_path):
     return list(pd.read_csv(tmp_path / "out" / "table.csv").seed)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=str)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 def test_every_interruption_leaves_the_page_and_the_table(command, tmp_path, monkeypatch, capsys, number):
     """Also a second one, while the processes are being closed and while the page is drawn."""
     in_threads(monkeypatch)
