@@ -55,12 +55,12 @@ class Project:
         """What every process that the build starts gets, so that nothing of the user's reaches a page.
 
         matplotlib has its folder here: it needs no home, and finds neither settings there nor where ``MATPLOTLIBRC``
-        says. It is kept, for the list of fonts in it takes a while. What they print is read as UTF-8. A kernel would
-        run the file of ``PYTHONSTARTUP``, and show warnings, which count, where the user wants to see all.
+        says. It is kept, for the list of fonts in it takes a while. What they print is read as UTF-8. Warnings count in
+        a chapter, and more of them would be shown where the user wants to see all.
         """
         folder = str(self.out / "matplotlib")
         made = {"MPLCONFIGDIR": folder, "MATPLOTLIBRC": folder, "PYTHONIOENCODING": "utf-8"}
-        return made | dict.fromkeys(("JUPYTER_PATH", "PYTHONDEVMODE", "PYTHONSTARTUP", "PYTHONWARNINGS"), "")
+        return made | dict.fromkeys(("PYTHONDEVMODE", "PYTHONWARNINGS"), "")
 
 
 class BookError(Exception):

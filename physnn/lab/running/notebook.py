@@ -110,6 +110,8 @@ def start(
     (work / "parameters.json").write_text(json.dumps(parameters), encoding="utf-8")
     environment = dict(os.environ, JUPYTER_PREFER_ENV_PATH="1", IPYTHONDIR=str(work / "ipython"))
     environment |= {"JUPYTER_RUNTIME_DIR": str(work / "jupyter"), "PYTHONPATH": _python_path(package.parent)}
+    # Neither a start-up file nor another kernel of the user's, which no digest knows of.
+    environment |= {"PYTHONSTARTUP": "", "JUPYTER_PATH": "", "PYTHONIOENCODING": "utf-8"}
     if data := environment.get("PHYSNN_DATA"):  # the notebook's folder is another
         environment["PHYSNN_DATA"] = os.path.abspath(os.path.expanduser(data))
     environment |= variables or {}

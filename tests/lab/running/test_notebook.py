@@ -133,7 +133,7 @@ WHERE = """\
 import os
 import sys
 import physnn
-print("from", physnn.__file__)
+print("from", physnn.__file__, "leaked" in globals())
 print("data", os.environ["PHYSNN_DATA"], "extra", os.environ["EXTRA"])
 import matplotlib.pyplot as plt
 plt.plot([1, 2])
@@ -146,6 +146,12 @@ def test_a_kernel_imports_the_physnn_of_its_caller_in_any_folder_and_without_a_h
     other.mkdir(parents=True)
     (other / "__init__.py").write_text("raise RuntimeError('the wrong one')")
     monkeypatch.setenv("PYTHONPATH", str(other.parent))
+    (tmp_path / "startup.py").write_text("leaked = True")
+    kernel = tmp_path / "kernels" / "python3" / "kernel.json"
+    kernel.parent.mkdir(parents=True)
+    kernel.write_text('{"argv": ["false"], "display_name": "another", "language": "python"}')
+    monkeypatch.setenv("PYTHONSTARTUP", str(tmp_path / "startup.py"))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
     monkeypatch.setenv("HOME", os.devnull)
     for name in ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
@@ -155,7 +161,7 @@ def test_a_kernel_imports_the_physnn_of_its_caller_in_any_folder_and_without_a_h
     run = begun(place, WHERE, variables={"EXTRA": "{1}"})
     with run.process:
         assert run.process.wait(timeout=120) == 0, run.log()
-    assert f"from {physnn.__file__}\n" in run.log()
+    assert f"from {physnn.__file__} False\n" in run.log()
     assert f"data {tmp_path / 'data'} extra {{1}}\n" in run.log()
     assert "image/png" in str(run.notebook().cells)
 
