@@ -282,7 +282,7 @@ def test_without_a_rate_that_serves_every_seed(folder, capsys):
     assert "no setting of ['flat', 'steep'] has a error of every seed" in line and line.endswith(KEPT)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM])
 def test_an_interruption_while_the_record_is_written_comes_after_it(folder, number, monkeypatch, capsys):
     def interrupted(path, content):
         write_file(path, content)
@@ -291,7 +291,7 @@ def test_an_interruption_while_the_record_is_written_comes_after_it(folder, numb
 
     write_file = files.write
     monkeypatch.setattr(files, "write", interrupted)
-    assert run() == 130
+    assert run("--minutes", "60") == 130
     assert capsys.readouterr().err == f"\n{LINE}interrupted; {KEPT}\n"
     assert Study("small", folder / "results").table() is not None
 
