@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from distributed import Client, Future
 
-    from physnn.lab.sweeping.workers import Crew
+    from physnn.lab.running.crew import Crew
 
 GLANCE = 5.0  # seconds between two looks for workers that joined
 POLL = 0.1  # seconds, while there is none
@@ -148,9 +148,8 @@ def drive(plan: Plan, connect: "Callable[[], AbstractContextManager[Client]]") -
 def _run(plan: Plan, missing: Sequence[Point], rows: dict[str, dict], client: "Client") -> None:
     from physnn.lab.running.cluster import ended
     from physnn.lab.sweeping.progress import Progress
-    from physnn.lab.sweeping.workers import Crew
 
-    waiting, running, crew = deque((point, 1) for point in missing), {}, Crew(client, plan.notebook, plan.package)
+    waiting, running, crew = deque((point, 1) for point in missing), {}, _crew(plan, client)
     sources = {"notebook": plan.notebook.digest, "package": plan.package, "threads": plan.threads}
     sources |= {"commit": commit(), "dirty": dirty()}  # asked once: git takes its time
     with Progress(len(plan.points), len(rows)) as progress:
@@ -181,6 +180,21 @@ def _run(plan: Plan, missing: Sequence[Point], rows: dict[str, dict], client: "C
         finally:
             if running:  # only after an interruption
                 client.cancel(list(running))
+
+
+def _crew(plan: Plan, client: "Client") -> "Crew":
+    """Return the client's workers, which must have this physnn and what runs a notebook."""
+    from physnn.lab.running.crew import Crew, answers
+
+    def check(workers: list[str]) -> dict[str, str]:
+        told = client.run(made_from, plan.notebook.text, plan.notebook.path.parent, workers=workers, on_error="return")
+        wrong = (
+            "what the notebook imports on the worker {} is not the physnn, or the folder, that this sweep began with"
+        )
+        wrong += "; start the worker with the same ones"
+        return {each: "" if it == plan.package else wrong.format(each) for each, it in told.items() if answers(it)}
+
+    return Crew(client, ("physnn", "nbformat"), ("physnn", "nbformat", "papermill", "ipykernel"), check)
 
 
 def _submit(plan: Plan, point: Point, attempt: int, client: "Client") -> "Future":

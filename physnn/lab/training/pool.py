@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from physnn.lab.data.mnist import DataError
-from physnn.lab.running.where import INSTALL, ClusterError
+from physnn.lab.running.where import ClusterError
 from physnn.lab.training.chunk import Chunk, Job, collect, made_from
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 GLANCE = 0.2  # seconds between two looks at what has happened
 EPOCHS = "physnn-epochs"  # the topic of what workers tell while they train
-HAS_PHYSNN = "__import__('importlib.util').util.find_spec('physnn') is not None"  # to be read where it is not
 _made_from = cache(made_from)  # once a process: what it has imported stays as it is
 _stopped: set[str] = set()  # on a worker: tasks that shall end after the epoch they are in
 
@@ -37,9 +36,10 @@ def on_workers(jobs: Sequence[Job], client: "Client", tick: Callable[[int], Any]
         ConnectionError: the scheduler was lost.
     """
     from physnn.lab.running.cluster import ended
+    from physnn.lab.running.crew import Crew
 
-    asked: set[str] = set()
-    if not _room(client, asked):
+    crew = Crew(client, ("physnn",), ("physnn",))  # without it a worker ends when it is handed a task
+    if not crew.room():
         print(f"waiting for a worker to join {client.scheduler.address}", flush=True)
     waiting, running, left, stopping = deque((job, 1) for job in jobs), {}, {id(job): job for job in jobs}, False
     bar = _Bar(tick)
@@ -47,11 +47,13 @@ def on_workers(jobs: Sequence[Job], client: "Client", tick: Callable[[int], Any]
     try:
         while waiting or running:
             try:
-                room = _room(client, asked)
+                room = crew.room()
                 # No more than can run: what Dask lets wait behind a long one, it may not move to a worker that is free.
-                while waiting and len(running) < max(1, room):
+                while waiting and len(running) < room:
                     job, attempt = waiting.popleft()
                     running[_submit(job, attempt, client)] = job, attempt
+                if not running:  # no worker has joined yet
+                    time.sleep(GLANCE)
                 done = ended(list(running), GLANCE)
                 bar.move({future.key: job for future, (job, _) in running.items()})
                 if stopping:  # again and again, for one that has only now begun
@@ -78,25 +80,6 @@ def on_workers(jobs: Sequence[Job], client: "Client", tick: Callable[[int], Any]
         with suppress(Exception):  # of a client that has lost its scheduler
             client.unsubscribe_topic(EPOCHS)
             client.cancel(list(running))
-
-
-def _room(client: "Client", asked: set[str]) -> int:
-    """Count the workers, after asking those that are new for physnn: without it one ends when it is handed a task."""
-    from physnn.lab.running.cluster import lost
-
-    try:
-        threads = client.nthreads()
-        new = [worker for worker in threads if worker not in asked]
-        # The scheduler reads the name of what a worker shall call.
-        if new and not asked and not client.run_on_scheduler(eval, HAS_PHYSNN):
-            raise ClusterError(f"the scheduler {client.scheduler.address} lacks physnn: {INSTALL}")
-        told = client.run(eval, HAS_PHYSNN, workers=new, on_error="return") if new else {}
-    except OSError as error:
-        raise lost(client) from error
-    if lacking := [worker for worker, there in told.items() if there is False]:
-        raise ClusterError(f"the worker {lacking[0]} lacks physnn: {INSTALL}")
-    asked.update(worker for worker, there in told.items() if there is True)
-    return sum(threads.values())
 
 
 def _submit(job: Job, attempt: int, client: "Client") -> "Future":
