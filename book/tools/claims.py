@@ -141,11 +141,13 @@ def write(project: Project, folder: Path) -> None:
 
 def value(how: Mapping[str, Any], effect: Effect) -> str:
     """Write an effect: its mean and interval, or how many of how many."""
+    from physnn.lab.statistics.stats import written_number
+
     mean, n = effect.interval.mean, effect.interval.n
     if how.get("measure") in OF_SETTINGS and effect.pair is None:
         return f"{round(mean * n / 100)} of {n}"
     spec, unit = how.get("spec", ".2f"), f" {how['unit']}" if "unit" in how else ""
-    return (format(mean, spec).replace("-", "−") if n == 0 else effect.interval.format(spec)) + unit
+    return (written_number(mean, spec) if n == 0 else effect.interval.format(spec)) + unit
 
 
 def scoreboard(board: Board) -> str:

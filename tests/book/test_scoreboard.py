@@ -127,6 +127,10 @@ def test_stable_states_of_the_sixth_power_appear_where_the_chapter_says():
         assert formulas.stable_states(1.0, -5.0, sextic) == states
     assert formulas.stable_states(-1.0, 1.0) == 2  # the double well
     assert formulas.stable_states(1.0, 1.0) == 1
+    assert [formulas.stable_states(*q) for q in ((0, 1), (0, -1), (0, 0), (0, -1, 1), (-1, 0), (0, 0, 2))] == [
+        *(1, 0, 0, 2, 0, 1)
+    ]
+    assert formulas.stable_states(1, -2, 1) == 3  # d²(1 − d²)²
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ def moran(field: Tensor, dims: int = 2) -> Tensor:
     z, pairs = _neighbours(field, dims)
     axes = tuple(range(-dims, 0))
     products = sum((a * b).sum(axes) for a, b in pairs)
-    return products / _edges(field, dims) / z.square().mean(axes)
+    return (products / _edges(field, dims) / z.square().mean(axes)).to(field.dtype)
 
 
 def geary(field: Tensor, dims: int = 2) -> Tensor:
@@ -45,17 +45,21 @@ def dirichlet(field: Tensor, dims: int = 2) -> Tensor:
     """
     z, pairs = _neighbours(field, dims)
     axes = tuple(range(-dims, 0))
-    return sum((a - b).square().sum(axes) for a, b in pairs) / z.square().sum(axes)
+    return (sum((a - b).square().sum(axes) for a, b in pairs) / z.square().sum(axes)).to(field.dtype)
 
 
 def _neighbours(field: Tensor, dims: int) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-    """Return z, and for each axis its values beside their neighbours."""
+    """Return z, in double precision and in units of the largest value, and for each axis its values beside neighbours.
+
+    So a field of small numbers has squares, and one on a high plateau keeps its digits.
+    """
     if dims not in (1, 2) or field.dim() < dims:
         raise ValueError(f"a field needs dims of 1 or 2 and that many axes, got dims={dims}, {tuple(field.shape)}")
     if max(field.shape[-dims:]) < 2 or not field.is_floating_point():
         raise ValueError(f"a field needs floats with neighbours, got {field.dtype}, {tuple(field.shape)}, dims={dims}")
     axes = tuple(range(-dims, 0))
-    z = field - field.mean(axes, keepdim=True)
+    z = field.double() / field.abs().amax(axes, keepdim=True).double()
+    z -= z.mean(axes, keepdim=True)
     # The mean of equal values is not always that value: without this, rounding would pass for a field.
     z = z.masked_fill(field.amax(axes, keepdim=True) == field.amin(axes, keepdim=True), float("nan"))
     sizes = [(axis, z.shape[axis] - 1) for axis in axes]

@@ -18,15 +18,14 @@ def accuracy(outputs: Tensor, labels: Tensor) -> Tensor:
         ValueError: the shapes do not fit, there is no sample, or a label is no class index; so do all below.
     """
     _check(outputs, labels)
-    largest, predicted = outputs.max(-1)
-    right = (predicted == labels).to(outputs.dtype).mean(-1)
-    return right.masked_fill(~largest.isfinite().all(-1), float("nan"))
+    right = (outputs.argmax(-1) == labels).to(outputs.dtype).mean(-1)
+    return _known(right, outputs)
 
 
 def nll(outputs: Tensor, labels: Tensor) -> Tensor:
     r"""Return the mean negative log-likelihood :math:`-\log\operatorname{softmax}(f)_y`, in nats, of shape (...)."""
     _check(outputs, labels)
-    return -F.log_softmax(outputs, -1).gather(-1, _index(outputs, labels)).squeeze(-1).mean(-1)
+    return _known(-F.log_softmax(outputs, -1).gather(-1, _index(outputs, labels)).squeeze(-1).mean(-1), outputs)
 
 
 def ece(outputs: Tensor, labels: Tensor, bins: int = 15) -> Tensor:
@@ -49,7 +48,7 @@ def ece(outputs: Tensor, labels: Tensor, bins: int = 15) -> Tensor:
     gap = (predicted == labels).to(confidence.dtype) - confidence
     index = (confidence * bins).ceil().long().clamp(1, bins) - 1
     sums = torch.zeros(*gap.shape[:-1], bins, dtype=gap.dtype, device=gap.device).scatter_add_(-1, index, gap)
-    return sums.abs().sum(-1) / labels.shape[-1]
+    return _known(sums.abs().sum(-1) / labels.shape[-1], outputs)
 
 
 def fit_scale(outputs: Tensor, labels: Tensor) -> Tensor:
@@ -89,6 +88,11 @@ def fit_scale(outputs: Tensor, labels: Tensor) -> Tensor:
         if not active.any():
             break
     return scale.masked_fill(flat, 1.0) / size
+
+
+def _known(values: Tensor, outputs: Tensor) -> Tensor:
+    """Return the values of replicas, NaN for those with an output that is NaN or infinite."""
+    return values.masked_fill(~outputs.isfinite().all(-1).all(-1), float("nan"))
 
 
 def _check(outputs: Tensor, labels: Tensor) -> None:

@@ -19,8 +19,10 @@ def corruption_errors(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_family(errors: pd.DataFrame) -> pd.DataFrame:
-    """Return each family's mean over its severities."""
-    return errors.T.groupby(level="family", sort=False).mean().T
+    """Return each family's mean over its severities; NaN for a run that lacks one of them."""
+    families = errors.columns.unique("family")
+    means = {family: errors[family].mean(axis=1, skipna=False) for family in families}
+    return pd.DataFrame(means, index=errors.index).rename_axis(columns="family")
 
 
 def error_ratios(
@@ -33,7 +35,8 @@ def error_ratios(
         \text{relative mCE} = \frac1F\sum_f \frac{\sum_s (e_{f,s} - e)}{\sum_s (r_{f,s} - r)}
 
     with the errors e of the runs and r of the reference, those without indices on clean images. The severities of a
-    family are as many for both. Source: Hendrycks and Dietterich (2019), who write them in percent.
+    family are as many for both. A run that lacks an error, or whose reference does, has NaN. Source: Hendrycks and
+    Dietterich (2019), who write them in percent.
 
     Raises:
         ValueError: the runs and the reference have not the same index or columns.
@@ -43,4 +46,5 @@ def error_ratios(
         raise ValueError("the runs and the reference need the same seeds, families and severities")
     own, other = by_family(errors), by_family(reference).reindex(errors.index)
     added = own.sub(clean, axis=0) / other.sub(reference_clean.reindex(errors.index), axis=0)
-    return pd.DataFrame({"mce": (own / other).mean(axis=1), "relative": added.mean(axis=1)})
+    ratios = {"mce": own / other, "relative": added}
+    return pd.DataFrame({name: ratio.mean(axis=1, skipna=False) for name, ratio in ratios.items()})

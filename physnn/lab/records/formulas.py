@@ -9,11 +9,16 @@ from physnn.lab.models.layers import Layer
 
 
 def stable_states(quadratic: float, quartic: float, sextic: float = 0.0) -> int:
-    """Count the minima of q2 d² + q4 d⁴ + q6 d⁶ over all deviations d: its stable states."""
-    slope = np.polynomial.Polynomial([0, 2 * quadratic, 0, 4 * quartic, 0, 6 * sextic]).trim()
-    at = slope.roots()
-    real = at[np.abs(at.imag) < 1e-9].real
-    return int((slope.deriv()(real) > 0).sum())
+    """Count the minima of q2 d² + q4 d⁴ + q6 d⁶ over all deviations d: its stable states.
+
+    Its slope is 2 d (q2 + 2 q4 d² + 3 q6 d⁴). So d = 0 is one where the first coefficient that is not 0 is positive,
+    and ±d are two where the bracket goes through 0 upwards.
+    """
+    bracket = np.polynomial.Polynomial([quadratic, 2 * quartic, 3 * sextic]).trim()  # in d²
+    roots = bracket.roots()
+    squares = roots[(np.imag(roots) == 0) & (np.real(roots) > 0)].real
+    first = next((each for each in (quadratic, quartic, sextic) if each), 0.0)
+    return int(first > 0) + 2 * int((bracket.deriv()(squares) > 0).sum())
 
 
 def million_parameters(widths: list[int], layer: str, bias: bool) -> float:

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import gammaln
 
+from physnn.lab.statistics.stats import digits_of
+
 
 def expected_best(values: Sequence[float], spread: float = 0.8) -> pd.DataFrame:
     r"""Return the mean and the spread of the best of n trials, for n from 1 to N, the number of trials.
@@ -43,7 +45,7 @@ def expected_best(values: Sequence[float], spread: float = 0.8) -> pd.DataFrame:
 
 
 def share_near_best(values: Sequence[float], within: float) -> float:
-    """Return the share of trials whose value is at most ``within`` below the best one, which counts too.
+    """Return the share of trials whose value is at most ``within`` below the best one, to twelve digits; it counts too.
 
     Raises:
         ValueError: there are no values, one is not finite, or ``within`` is negative.
@@ -51,7 +53,7 @@ def share_near_best(values: Sequence[float], within: float) -> float:
     y = _finite(values)
     if not within >= 0:
         raise ValueError(f"within must be at least 0, in the unit of the values, got {within}")
-    return float((y >= y.max() - within).mean())
+    return float(((y.max() - y).round(digits_of(y)) <= within).mean())
 
 
 def _log_choose(n: np.ndarray | int, k: np.ndarray) -> np.ndarray:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from physnn.lab.statistics.stats import named
+
 
 def first_passage(x: Sequence[float], y: Sequence[float], at: float) -> float:
     r"""Return y on the first step of a path that passes ``at`` in x; NaN where none does.
@@ -18,7 +20,7 @@ def first_passage(x: Sequence[float], y: Sequence[float], at: float) -> float:
         y_k + \frac{a - x_k}{x_{k+1} - x_k}\,(y_{k+1} - y_k), \qquad k = \min\{j : a \in [x_j, x_{j+1}]\}
 
     Nothing is extrapolated: an accuracy that the path does not reach has no value. On a step that does not move in x
-    the value is that of its first point.
+    the value is that of its first point. A point whose x is NaN is on no step, and its neighbours stand for themselves.
 
     Raises:
         ValueError: x and y differ in length.
@@ -26,15 +28,14 @@ def first_passage(x: Sequence[float], y: Sequence[float], at: float) -> float:
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     if x.shape != y.shape or x.ndim != 1:
         raise ValueError(f"a path needs as many values as places, got {y.shape} and {x.shape}")
-    if len(x) == 1:
-        return float(y[0]) if x[0] == at else math.nan
-    low, high = np.minimum(x[:-1], x[1:]), np.maximum(x[:-1], x[1:])
-    passing = np.flatnonzero((low <= at) & (at <= high))
-    if not len(passing) or math.isnan(at):
+    points = np.flatnonzero(x == at)
+    passing = np.flatnonzero((np.minimum(x[:-1], x[1:]) < at) & (at < np.maximum(x[:-1], x[1:])))
+    if len(points) and (not len(passing) or points[0] <= passing[0]):
+        return float(y[points[0]])
+    if not len(passing):
         return math.nan
     k = passing[0]
-    share = (at - x[k]) / (x[k + 1] - x[k]) if x[k + 1] != x[k] else 0.0
-    return float(y[k] + share * (y[k + 1] - y[k]))
+    return float(y[k] + (at - x[k]) / (x[k + 1] - x[k]) * (y[k + 1] - y[k]))
 
 
 def matched(path: pd.DataFrame, at: pd.Series, value: str, along: str = "test_accuracy") -> pd.Series:
@@ -48,10 +49,11 @@ def matched(path: pd.DataFrame, at: pd.Series, value: str, along: str = "test_ac
         A value for each seed of ``at``; NaN where its path does not reach it, or there is no path of that seed.
 
     Raises:
-        ValueError: a column is missing, or ``at`` has a seed twice.
+        ValueError: a column is missing, a row has no seed, or ``at`` has a seed twice.
     """
     if missing := {"seed", along, value} - set(path):
         raise ValueError(f"the path has no columns {sorted(missing)}; it has {list(path.columns)}")
+    named(path, "seed")
     if at.index.has_duplicates:
         raise ValueError(f"one value for each seed, got {list(at.index)}")
     paths = dict(iter(path.groupby("seed", sort=False)))

@@ -5,6 +5,7 @@ Values are those of runs, one per seed. Arms are compared over the seeds they sh
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -25,8 +26,13 @@ class Interval(NamedTuple):
 
     def format(self, spec: str = ".2f", scale: float = 1.0) -> str:
         """Write ``mean [low, high]``, each multiplied by ``scale``; no line breaks between the brackets."""
-        mean, low, high = (format(scale * value, spec).replace("-", "−") for value in self[:3])
+        mean, low, high = (written_number(scale * value, spec) for value in self[:3])
         return f"{mean} [{low},\N{NO-BREAK SPACE}{high}]"
+
+
+def written_number(value: float, spec: str) -> str:
+    """Write a number with a typographic minus, which zeros have none of, also where they are zeros by rounding."""
+    return format(value, re.sub(r"^([-+ ]?)", r"\1z", spec)).replace("-", "−")
 
 
 def mean_interval(values: Sequence[float], method: str = "student") -> Interval:
@@ -47,7 +53,11 @@ def summary(table: pd.DataFrame, value: str, by: str | list[str] = "arm", method
     """Return one row per ``by``, in order of appearance: mean, low, high and n of ``value``.
 
     ``by`` may be a list of columns, such as the arm and a coefficient; they become the index.
+
+    Raises:
+        ValueError: a row has no ``by``, or as :func:`mean_interval`.
     """
+    named(table, by)
     groups = table.groupby(by, sort=False)[value]
     rows = {name: mean_interval(group, method)._asdict() for name, group in groups}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(by)
@@ -97,13 +107,15 @@ def compare(first: pd.Series, second: pd.Series, method: str = "student") -> Com
 
     Differences that are all the same have a standard deviation of zero. If they are zero, ``effect`` is 0 and the p
     are 1; if not, ``effect`` is infinite and ``t_p`` 0, and Wilcoxon's p alone says how little n pairs can show.
-    Pairs without a difference do not count in Wilcoxon's test; where there are ties it is exact up to 13 pairs.
+    Pairs without a difference do not count in Wilcoxon's test. Where there are such or ties, it is exact up to 13
+    pairs, those without a difference counted, and by the normal law beyond.
 
     Raises:
         ValueError: as :func:`paired_difference`.
     """
     d = _differences(first, second)
     interval = _interval(d, method, 0.95)
+    d = d / _unit(d)
     if d.nunique() > 1:
         effect, t_p = d.mean() / d.std(), stats.ttest_1samp(d, 0).pvalue
     else:
@@ -131,8 +143,10 @@ def comparisons(
         ``first``, ``second``, ``mean``, ``low``, ``high``, ``n``, ``effect``, ``t_p``, ``wilcoxon_p``, ``holm_p``.
 
     Raises:
-        ValueError: there are no contrasts, one names an arm that is not in the table, or as :func:`compare`.
+        ValueError: there are no contrasts, one names an arm that is not in the table, a row has no arm or no seed, or
+            as :func:`compare`.
     """
+    named(table, [by, pair])
     arms = dict(iter(table.set_index(pair).groupby(by, sort=False)[value]))
     unknown = {arm for contrast in contrasts for arm in contrast} - set(arms)
     if unknown or not contrasts:
@@ -159,10 +173,10 @@ def holm(p: Mapping[str, float] | pd.Series) -> pd.Series:
     p = pd.Series(p, dtype=float)
     if p.empty or not p.between(0, 1).all():
         raise ValueError(f"p-values must be in [0, 1], at least one, got {p.to_dict()}")
-    ordered = p.iloc[np.argsort(p, kind="stable")]
-    factors = np.arange(len(p), 0, -1)
-    adjusted = np.minimum(np.maximum.accumulate(factors * ordered.to_numpy()), 1)
-    return pd.Series(adjusted, ordered.index).reindex(p.index)
+    order = np.argsort(p.to_numpy(), kind="stable")
+    adjusted = np.empty(len(p))  # by place, as several may have one name
+    adjusted[order] = np.minimum(np.maximum.accumulate(np.arange(len(p), 0, -1) * p.to_numpy()[order]), 1)
+    return pd.Series(adjusted, p.index)
 
 
 class Equivalence(NamedTuple):
@@ -188,6 +202,7 @@ def equivalence(first: pd.Series, second: pd.Series, margin: float) -> Equivalen
     interval = _interval(d, "student", 0.90)
     if d.nunique() == 1:
         return Equivalence(interval, float(abs(interval.mean) >= margin))
+    d, margin = d / _unit(d), margin / _unit(d)
     tests = (stats.ttest_1samp(d, -margin, alternative="greater"), stats.ttest_1samp(d, margin, alternative="less"))
     return Equivalence(interval, float(max(test.pvalue for test in tests)))
 
@@ -195,26 +210,51 @@ def equivalence(first: pd.Series, second: pd.Series, margin: float) -> Equivalen
 def _interval(values: pd.Series, method: str, level: float) -> Interval:
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
-    mean = float(values.mean())
     if values.nunique() == 1:  # here the bootstrap knows no interval
-        return Interval(mean, mean, mean, len(values))
+        return Interval(*[float(values.iloc[0])] * 3, len(values))
+    unit = _unit(values)
+    values = values / unit
+    mean = float(values.mean())
     if method == "student":
         half = float(stats.t.ppf((1 + level) / 2, len(values) - 1) * values.sem())
-        return Interval(mean, mean - half, mean + half, len(values))
+        return Interval(unit * mean, unit * (mean - half), unit * (mean + half), len(values))
     resampled = stats.bootstrap(
         (values.to_numpy(),), np.mean, confidence_level=level, method="BCa", random_state=np.random.default_rng(0)
     )
     low, high = resampled.confidence_interval
-    return Interval(mean, float(low), float(high), len(values))
+    return Interval(unit * mean, unit * float(low), unit * float(high), len(values))
 
 
 def _differences(first: pd.Series, second: pd.Series) -> pd.Series:
     """Return ``first - second``, to twelve digits of the values: what is equal on paper is equal here."""
     if set(first.index) != set(second.index) or first.index.has_duplicates or second.index.has_duplicates:
         raise ValueError(f"paired values need one common index, got {list(first.index)} and {list(second.index)}")
-    first, second = _finite(first), _finite(second)
-    largest = max(first.abs().max(), second.abs().max())
-    return (first - second).round(12 - math.ceil(math.log10(largest)) if largest else 0)
+    both = pd.DataFrame({"first": _finite(first), "second": _finite(second)})
+    unit = _unit(both.stack())
+    both = both / unit
+    return (both["first"] - both["second"]).round(digits_of(both.to_numpy())) * unit
+
+
+def digits_of(values: np.ndarray) -> int:
+    """Return how many decimals leave twelve digits of the largest value, as arithmetic in double precision does."""
+    largest = np.abs(values).max()
+    return 12 - math.ceil(math.log10(largest)) if largest else 0
+
+
+def named(table: pd.DataFrame, columns: str | list[str]) -> None:
+    """Insist that every row has a value in ``columns``: pandas would leave the others out of its groups.
+
+    Raises:
+        ValueError: a row has none.
+    """
+    columns = [columns] if isinstance(columns, str) else columns
+    if lacking := table[columns].isna().any(axis=1).sum():
+        raise ValueError(f"{lacking} of {len(table)} rows have no {' or no '.join(columns)}; leave them out and say so")
+
+
+def _unit(values: pd.Series) -> float:
+    """Return a power of two of the size of the largest value: in this unit no square overflows or vanishes."""
+    return math.ldexp(1.0, max(-1021, min(1023, math.frexp(values.abs().max())[1])))
 
 
 def _finite(values: Sequence[float]) -> pd.Series:

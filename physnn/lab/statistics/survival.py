@@ -14,7 +14,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from physnn.lab.statistics.stats import Interval
+from physnn.lab.statistics.stats import Interval, named
+
+ROUNDING = float(np.finfo(np.float32).eps)  # 0.9 in single precision is a little less than 0.9
 
 
 class Duration(NamedTuple):
@@ -28,7 +30,8 @@ def epochs_to_threshold(history: pd.DataFrame, column: str, threshold: float, *,
     """Return the first epoch of one run at which ``column`` is at least ``threshold``, or its last one, censored.
 
     Args:
-        history: one row per epoch, with the columns ``epoch`` and ``column``. A value that is NaN reaches nothing.
+        history: one row per epoch, with the columns ``epoch`` and ``column``. A value that is NaN reaches nothing;
+            one that is the threshold but for the rounding of single precision reaches it.
         budget: the last epoch of the design. A run that ended before it because it diverged would never have
             arrived, and to censor it at its last epoch would say that it might have; give the budget, and it is
             censored there.
@@ -46,7 +49,7 @@ def epochs_to_threshold(history: pd.DataFrame, column: str, threshold: float, *,
     last = int(history.epoch.max())
     if budget is not None and budget < last:
         raise ValueError(f"the history goes to epoch {last}, beyond the budget of {budget}")
-    reached = history.epoch[history[column] >= threshold]
+    reached = history.epoch[history[column] >= threshold - ROUNDING * abs(threshold)]
     return Duration(budget or last, False) if reached.empty else Duration(int(reached.min()), True)
 
 
@@ -67,10 +70,11 @@ def kaplan_meier(runs: pd.DataFrame, by: str = "arm") -> pd.DataFrame:
         NaN where S is 1 or 0: Greenwood's formula says nothing there.
 
     Raises:
-        ValueError: there are no runs, or a time is negative or not finite.
+        ValueError: there are no runs, one has no ``by``, or a time is negative or not finite.
     """
     if by not in runs or runs.empty:
         raise ValueError(f"the table needs rows with the column {by!r}; it has {list(runs.columns)}")
+    named(runs, by)
     curves = {arm: _curve(_checked(group)) for arm, group in runs.groupby(by, sort=False)}
     return pd.concat(curves, names=[by]).reset_index(level=0).reset_index(drop=True)
 
@@ -159,6 +163,8 @@ def _checked(durations: Durations) -> pd.DataFrame:
     runs = pd.DataFrame(durations)
     if not {"epochs", "observed"} <= set(runs) or runs.empty:
         raise ValueError(f"durations need rows with 'epochs' and 'observed'; there are {list(runs.columns)}")
+    if not runs.observed.isin([True, False]).all():  # the texts "True" and "False" would both count as events
+        raise ValueError(f"observed must be True or False, got {runs.observed.unique().tolist()}")
     runs = runs[["epochs", "observed"]].astype({"epochs": float, "observed": bool})
     if not (np.isfinite(runs.epochs) & (runs.epochs >= 0)).all():
         raise ValueError(f"times must be finite and at least 0, got {runs.epochs.tolist()}")

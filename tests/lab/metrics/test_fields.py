@@ -69,3 +69,13 @@ def test_a_constant_field_has_no_coherence(function, dtype):
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("function", [metrics.moran, metrics.geary, metrics.dirichlet])
+def test_coherence_of_small_numbers_and_on_a_plateau_in_single_precision(function):
+    f = outputs(3, 6, 7)
+    torch.testing.assert_close(function(1e-200 * f), function(f))
+    small = (2.0**-90 * f).float()
+    torch.testing.assert_close(function(small), function(small.double()).float(), rtol=1e-6, atol=0)
+    high = (1000 + f).float()
+    torch.testing.assert_close(function(high), function(high.double()).float(), rtol=1e-6, atol=0)

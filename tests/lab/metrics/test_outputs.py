@@ -102,3 +102,15 @@ def test_a_diverged_replica_is_nan_and_the_others_are_untouched(name, bad):
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("lost", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("name", ["accuracy", "nll", "ece", "fit_scale"])
+def test_a_replica_with_an_output_that_is_not_finite_has_no_value_and_the_others_keep_theirs(name, lost):
+    f, labels = outputs(3, 40, 10), torch.arange(40) % 10
+    function = getattr(metrics, name)
+    expected = function(f, labels)
+    f[1, 7, 3] = lost  # neither its label's nor, where it is -inf, its largest
+    found = function(f, labels)
+    assert found[1].isnan()
+    torch.testing.assert_close(found[[0, 2]], expected[[0, 2]])

@@ -46,3 +46,13 @@ def test_the_reference_in_its_own_units_is_one():
     assert error_ratios(errors, clean, errors, clean).to_numpy() == pytest.approx(1.0)
     with pytest.raises(ValueError, match="same seeds"):
         error_ratios(errors, clean, errors.drop(5), clean)
+
+
+def test_a_run_that_lacks_an_error_has_no_mean():
+    """A mean of what is left would be smaller or larger, and pass for one of all."""
+    own, other = table(1), table(2)
+    own.loc[6, "error_blur_3"] = np.nan
+    errors = corruption_errors(own)
+    assert by_family(errors).isna().sum().to_dict() == {f: int(f == "blur") for f in FAMILIES}
+    found = error_ratios(errors, 1 - own.test_accuracy, corruption_errors(other), 1 - other.test_accuracy)
+    assert found.isna().all(axis=1).to_dict() == {5: False, 6: True, 7: False}

@@ -64,3 +64,9 @@ def test_bad_options_are_refused():
         budget.expected_best([0.1], spread=1)
     with pytest.raises(ValueError, match=r"within must be at least 0.*got -1"):
         budget.share_near_best([0.1], -1)
+
+
+def test_exact_ties_are_near_the_best():
+    for percent in range(50, 100):
+        values = [percent / 100, (percent - 3) / 100, (percent - 4) / 100]
+        assert budget.share_near_best(values, 0.03) == 2 / 3

@@ -79,3 +79,20 @@ def test_a_missing_cell_is_refused():
 def test_factors_are_true_or_false(factors):
     with pytest.raises(ValueError, match="columns of True and False"):
         factorial.effects(random_cells(), factors, "y")
+
+
+@pytest.mark.parametrize("column", ["y", "seed"])
+def test_a_lost_run_or_a_row_without_a_seed_is_refused(column):
+    cells = random_cells(factors="AB").astype({"seed": float})
+    cells.loc[5, column] = np.nan
+    with pytest.raises(ValueError, match="each of the 4 cells once, with a finite y"):
+        factorial.effects(cells, ["A", "B"], "y")
+
+
+def test_what_is_zero_on_paper_is_no_effect():
+    """Decimals that binary numbers do not hold: their sums leave 1e-16, the same for every seed."""
+    cells = random_cells(factors="AB")
+    cells["y"] = 0.1 * (cells.seed + 1) + 0.3 * cells.A + 0.7 * cells.B
+    found = factorial.family(factorial.effects(cells, ["A", "B"], "y"))
+    assert found.loc["A × B", ["mean", "t_p", "wilcoxon_p", "effect"]].tolist() == [0, 1, 1, 0]
+    assert found.loc["A", "mean"] == 0.3

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -46,3 +47,25 @@ def test_what_does_not_fit_is_refused():
         matched(path, pd.Series([0.85, 0.85], index=[0, 0]), "error", "clean")
     with pytest.raises(ValueError, match="as many"):
         first_passage([0.1, 0.2], [1.0], 0.1)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "at", "value"),
+    [
+        ([0, 1, 2], [5, 6, np.nan], 1, 6),  # at a vertex beside a lost value
+        ([0, 1, 2], [np.nan, 6, 7], 1, 6),
+        ([np.nan, 1, np.nan], [4, 6, 8], 1, 6),  # its neighbours are lost
+        ([0, np.nan, 2], [5, 6, 7], 1, np.nan),  # nothing is taken across a gap
+        ([2, 0, 1], [5, 6, 7], 1, 5.5),  # the first passage, not the exact point after it
+        ([0, 1, 2], [5, 6, np.nan], 1.5, np.nan),
+        ([0, 1], [5, 6], np.nan, np.nan),
+    ],
+)
+def test_points_that_are_lost(x, y, at, value):
+    assert first_passage(x, y, at) == pytest.approx(value, nan_ok=True)
+
+
+def test_a_row_without_a_seed_is_refused():
+    path = pd.DataFrame({"seed": [1, np.nan], "test_accuracy": [0.1, 0.2], "y": [1.0, 2.0]})
+    with pytest.raises(ValueError, match="1 of 2 rows have no seed"):
+        matched(path, pd.Series({1: 0.1}), "y")

@@ -221,3 +221,36 @@ def test_intervals_are_written_row_by_row():
 
 def test_a_small_p_is_not_written_as_zero():
     assert [stats.written_p(p) for p in (0.0004, 0.001, 0.25)] == ["<\xa00.001", "0.001", "0.250"]
+
+
+@pytest.mark.parametrize("unit", [2.0**power for power in (-1000, -660, 660, 1000)])  # exact factors
+@pytest.mark.parametrize("method", stats.METHODS)
+def test_intervals_and_tests_know_no_unit(unit, method):
+    first, second = (pd.Series(np.random.default_rng(seed).normal(size=8)) for seed in (1, 2))
+    expected, found = (stats.compare(u * first, u * second, method) for u in (1.0, unit))
+    assert tuple(found.difference)[:3] == pytest.approx([unit * x for x in expected.difference[:3]], rel=1e-9, abs=0)
+    assert found[1:] == pytest.approx(expected[1:], rel=1e-6)
+    equal = [stats.equivalence(u * first, u * second, 0.5 * u).p for u in (1.0, unit)]
+    assert equal[0] == pytest.approx(equal[1], rel=1e-6)
+
+
+def test_two_hypotheses_of_one_name_are_adjusted_each():
+    found = stats.holm(pd.Series([0.04, 0.01, 0.02], ["a", "b", "a"]))
+    assert found.index.tolist() == ["a", "b", "a"]
+    assert found.tolist() == pytest.approx([0.04, 0.03, 0.04])
+
+
+def test_rows_without_a_name_are_not_left_out_silently():
+    table = pd.DataFrame({"arm": ["a", "a", "b", "b", None], "seed": [1, 2, 1, 2, 2], "y": [1.0, 2, 3, 5, 4]})
+    with pytest.raises(ValueError, match="1 of 5 rows have no arm"):
+        stats.summary(table, "y")
+    with pytest.raises(ValueError, match="1 of 5 rows have no arm or no seed"):
+        stats.comparisons(table, [("a", "b")], "y")
+
+
+@pytest.mark.parametrize(
+    ("value", "spec", "said"),
+    [(-0.0004, ".3f", "0.000"), (-0.0004, "+.3f", "+0.000"), (-0.0006, ".3f", "−0.001"), (-12.0, ".0f", "−12")],
+)
+def test_a_zero_has_no_minus(value, spec, said):
+    assert stats.written_number(value, spec) == said

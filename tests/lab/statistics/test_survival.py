@@ -135,3 +135,23 @@ def test_epochs_to_threshold():
 def test_a_bad_history(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_every_whole_percent_is_reached_in_single_precision():
+    percents = np.arange(50, 100)
+    history = pd.DataFrame({"epoch": 1, "accuracy": np.float32(percents / 100)})
+    for percent, row in zip(percents, history.index, strict=True):
+        assert survival.epochs_to_threshold(history.loc[[row]], "accuracy", percent / 100).observed
+        assert not survival.epochs_to_threshold(history.loc[[row]], "accuracy", percent / 100 + 1e-5).observed
+
+
+@pytest.mark.parametrize("observed", ["False", np.nan, 2])
+def test_an_event_is_seen_or_not(observed):
+    with pytest.raises(ValueError, match="observed must be True or False"):
+        survival.restricted_mean(pd.DataFrame({"epochs": [1, 2], "observed": [True, observed]}), 2)
+
+
+def test_a_run_without_an_arm_is_not_left_out_silently():
+    runs = table(treated=TREATED).assign(arm=lambda t: t.arm.where(t.index > 2))
+    with pytest.raises(ValueError, match="3 of 21 rows have no arm"):
+        survival.kaplan_meier(runs)

@@ -10,6 +10,7 @@ from matplotlib.patches import Patch
 
 from physnn.lab.figures.plots.frame import looks, require
 from physnn.lab.figures.style import COLORS, FONT_SIZE, WIDTH
+from physnn.lab.statistics.stats import written_number
 
 MARKS = (("-", "o"), ((0, (5, 2)), "s"))  # of two groups: a dash and a marker
 OUTCOMES = {"learns": "corrected", "at chance": "grid", "diverged": "ink"}
@@ -98,7 +99,7 @@ def importances(
             ax.hlines(at, rows.low, rows.high, color=color, linewidth=2)
             face = COLORS["paper"] if i else color
             ax.plot(rows["mean"], at, marker, color=color, markerfacecolor=face, markersize=5)
-            scores += [f"{value:.2f}".replace("-", "−") for value in rows.score[:1]]
+            scores += [written_number(value, ".2f") for value in rows.score[:1]]
         ax.axvline(0, color=COLORS["muted"], linewidth=1, zorder=0.6)
         ax.set_title(f"{name}\nR² {', '.join(scores)}", color=color, fontsize=FONT_SIZE - 1)
         ax.grid(axis="y", visible=False)
