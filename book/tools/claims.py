@@ -23,12 +23,17 @@ from physnn.lab.running import command, files
 if TYPE_CHECKING:  # it brings torch, which an unchanged book can do without
     from physnn.lab.records.verdicts import Effect, Judgement
 
-DECIDED, UNDECIDED = ("holds", "changed", "fails"), "undecided"
+JUDGED, UNDECIDED = ("holds", "part", "fails", "untestable"), "undecided"
 PAGE, DIGEST = "book/scoreboard", "book/claims-digest"
 BEGIN, END = "<!-- scoreboard: written by `make scoreboard` -->", "<!-- end of the scoreboard -->"
-BADGES = {"holds": "Holds", "changed": "Holds with a change", "fails": "Fails", UNDECIDED: "Undecided"}
-IN_PART = "Holds in part"  # what `badge` may say instead of the second
-LOOKS = {"holds": "holds", "changed": "mixed", "fails": "fails", UNDECIDED: "open"}
+BADGES = {
+    "holds": "Holds",
+    "part": "Holds in part",
+    "fails": "Fails",
+    "untestable": "Not testable as stated",
+    UNDECIDED: "Undecided",
+}
+LOOKS = {"holds": "holds", "part": "mixed", "fails": "fails", "untestable": "mixed", UNDECIDED: "open"}
 OF_SETTINGS = ("near-best", "diverged")  # measures over what was tried; the others are over seeds
 SECTIONS = {  # the post's heading, what the page calls it, and a sentence about it
     "Experimental Results": (
@@ -53,9 +58,9 @@ class Claim:
     rule: dict[str, Any] | None = None
     says: dict[str, str] = field(default_factory=dict)
     decided: dict[str, str] | None = None
-    badge: str = ""
     note: str = ""
     see: dict[str, str] | None = None
+    errata: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -92,15 +97,17 @@ def read(path: Path) -> list[Claim]:
             claim = Claim(**row)
         except TypeError as error:
             raise BookError(f"{path.name}, claim {row.get('number')}: {error}") from None
-        if claim.badge not in ("", IN_PART):
-            raise BookError(f"{path.name}, claim {claim.number}: `badge` can only be {IN_PART!r}, got {claim.badge!r}")
+        if any(set(each) != {"was", "why"} for each in claim.errata):
+            raise BookError(f"{path.name}, claim {claim.number}: an erratum has `was` and `why`, got {claim.errata}")
         if rule := claim.rule:
-            can = {verdict for verdict in DECIDED if rule.get(verdict)}
-            if rule.get("written") not in ("before", "after") or can - set(claim.says) or not claim.decided:
+            can = {verdict for verdict in JUDGED if rule.get(verdict)}
+            if not rule.get("written") or can - set(claim.says) or not claim.decided:
                 raise BookError(
-                    f"{path.name}, claim {claim.number}: a rule needs `written` (before or after), `says` for "
+                    f"{path.name}, claim {claim.number}: a rule needs `written` (when), `says` for "
                     f"{', '.join(sorted(can))}, and `decided`"
                 )
+            if "repair" in rule and set(rule["repair"]) != {"when", "found", "missing"}:
+                raise BookError(f"{path.name}, claim {claim.number}: a repair has `when`, `found` and `missing`")
         claims.append(claim)
     return claims
 
@@ -140,14 +147,23 @@ def write(project: Project, folder: Path) -> None:
 
 
 def value(how: Mapping[str, Any], effect: Effect) -> str:
-    """Write an effect: its mean and interval, or how many of how many."""
+    """Write an effect: its mean and interval, or how many of how many; of times that runs did not live to, a bound."""
     from physnn.lab.statistics.stats import written_number
 
     mean, n = effect.interval.mean, effect.interval.n
     if how.get("measure") in OF_SETTINGS and effect.pair is None:
         return f"{round(mean * n / 100)} of {n}"
     spec, unit = how.get("spec", ".2f"), f" {how['unit']}" if "unit" in how else ""
-    return (written_number(mean, spec) if n == 0 else effect.interval.format(spec)) + unit
+    written = (written_number(mean, spec) if n == 0 else effect.interval.format(spec)) + unit
+    if not any(effect.censored):
+        return written
+    later, sooner = effect.censored
+    side = "at least" if not sooner else "at most" if not later else "without a bound,"
+    number = (
+        written if later and sooner else written_number(effect.interval.low if later else effect.interval.high, spec)
+    )
+    lacking = f"{later + sooner} of {n * (1 if effect.pair is None else 2)} runs are not there at the end"
+    return f"{side} {number}{'' if later and sooner else unit} ({lacking})"
 
 
 def scoreboard(board: Board) -> str:
@@ -158,14 +174,17 @@ def scoreboard(board: Board) -> str:
         "it. The page is made from one list of claims and from the recorded studies when the book is built: no verdict "
         "is typed, and one that does not follow from the numbers by its rule cannot stand here.",
         f"{_counts(board)}.",
-        "A claim **holds** if its rule is met as the post states it. It **holds in part** if one half of it does, and "
-        "**holds with a change** if it does after the change that its card names. It **fails** if the measurement goes "
-        "the other way. Otherwise it is **undecided**: not yet measured, or measured and neither way. Intervals are "
-        "95 % intervals of a mean, or of the mean of paired differences ({mod}`physnn.lab.statistics.stats`).",
+        "A claim **holds** if its rule is met as the post states it, and **holds in part** if a component of it is that "
+        "its card names. It **fails** if the measurement goes the other way. It is **not testable as stated** where the "
+        "post leaves open what would decide. Otherwise it is **undecided**: not yet measured, or measured and neither "
+        "way. No two verdicts of a rule can be met at once. Apart from the verdict a card says whether a **repair** was "
+        "found, a change that makes the statement true. Intervals are 95 % intervals of a mean, or of the mean of paired "
+        "differences ({mod}`physnn.lab.statistics.stats`).",
     ]
     for heading, (title, about) in SECTIONS.items():
         parts += [f"## {title}", about]
         parts += [card(board, claim) for claim in board.claims if claim.heading == heading]
+    parts += _errata(board)
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
@@ -178,12 +197,15 @@ def card(board: Board, claim: Claim) -> str:
         f"(claim-{claim.number})=",
         f":::{{admonition}} Claim {claim.number} · “{quotation}”",
         f":class: claim {LOOKS[judgement.verdict]}",
-        f"{_badge(claim, judgement)} {_finding(board, claim, judgement)}",
+        f"{_badge(judgement)} {_finding(board, claim, judgement)}",
     ]
     if judgement.effects:
         named = claim.rule["effects"]
         effects = [f"- {named[name]['label']}: {value(named[name], e)}" for name, e in judgement.effects.items()]
         lines += ["", *effects]
+    if judgement.repaired is not None:
+        repair = claim.rule["repair"]
+        lines += ["", f"*Repair.* {repair['found' if judgement.repaired else 'missing'].strip()}"]
     lines += ["", f"*Test.* {claim.test.strip()}"]
     if claim.rule:
         lines += ["", _rule(claim, _sample(board, judgement, claim))]
@@ -193,12 +215,12 @@ def card(board: Board, claim: Claim) -> str:
 def digest(board: Board) -> str:
     """Return what the introduction shows: the decided claims as short cards, and the names of the others."""
     parts = [f"{_counts(board)}. [](scoreboard.md) has each with its test, its rule and its numbers."]
-    for claim in board.of(*DECIDED):
+    for claim in board.of(*JUDGED):
         judgement = board.judgements[claim.number]
         parts.append(
             f":::{{admonition}} {{ref}}`Claim {claim.number} <claim-{claim.number}>` · “{claim.name}”\n"
             f":class: claim {LOOKS[judgement.verdict]}\n"
-            f"{_badge(claim, judgement)} {_finding(board, claim, judgement)}\n\n{_headline(claim, judgement)}."
+            f"{_badge(judgement)} {_finding(board, claim, judgement)}\n\n{_headline(claim, judgement)}."
             f"{_sample(board, judgement, claim, shown=True)}\n:::"
         )
     measured = [claim for claim in board.of(UNDECIDED) if board.judgements[claim.number].effects]
@@ -220,9 +242,9 @@ def readme(board: Board) -> str:
         "| The post says | Verdict | Measured: means and 95 % intervals |",
         "|---|---|---|",
     ]
-    for claim in board.of(*DECIDED):
+    for claim in board.of(*JUDGED):
         judgement = board.judgements[claim.number]
-        cells = [f"“{claim.name}”", _badge(claim, judgement).strip("*"), _headline(claim, judgement)]
+        cells = [f"“{claim.name}”", _badge(judgement).strip("*"), _headline(claim, judgement)]
         cells[-1] += f".{_sample(board, judgement, claim, shown=True)}"
         lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
     return "\n".join(lines)
@@ -248,14 +270,26 @@ def _counts(board: Board) -> str:
 
     return (
         f"Of the post's {len(board.claims)} claims and questions, {count('holds', 'holds', 'hold')} as it stands, "
-        f"{count('changed', 'holds', 'hold')} in part or with a change, {count('fails', 'fails', 'fail')}, and "
-        f"{count(UNDECIDED, 'is', 'are')} undecided"
+        f"{count('part', 'holds', 'hold')} in part, {count('fails', 'fails', 'fail')}, "
+        f"{count('untestable', 'is', 'are')} not testable as stated, and {count(UNDECIDED, 'is', 'are')} undecided"
     ).replace("hold as it stands", "hold as they stand")
 
 
-def _badge(claim: Claim, judgement: Judgement) -> str:
-    shown = claim.badge if claim.badge and judgement.verdict == "changed" else BADGES[judgement.verdict]
-    return f"**{shown}**"
+def _badge(judgement: Judgement) -> str:
+    return f"**{BADGES[judgement.verdict]}**"
+
+
+def _errata(board: Board) -> list[str]:
+    """Return the section on verdicts that were others, each with what changed and why; nothing where there are none."""
+    rows = [
+        f"| {{ref}}`{claim.number} <claim-{claim.number}>` | {each['was']} | {BADGES[board.judgements[claim.number].verdict]} "
+        f"| {each['why'].strip()} |"
+        for claim in board.claims
+        for each in claim.errata
+    ]
+    about = "Verdicts and rules that stood here before, and why they do not any more. A rule that was changed when its "
+    about += "numbers were known says so here and on its card."
+    return ["## Errata", about, "\n".join(["| Claim | Was | Is | Why |", "|---|---|---|---|", *rows])] if rows else []
 
 
 def _finding(board: Board, claim: Claim, judgement: Judgement) -> str:
@@ -294,12 +328,21 @@ def _rule(claim: Claim, sample: str) -> str:
         relation = words.get(relation, f"is {relation}")
         return f"“{named[name]['label']}” {relation} {bound}".replace("± ", "±")
 
-    verdicts = []
-    for verdict in DECIDED:
-        if claim.rule.get(verdict):
-            badge = claim.badge if claim.badge and verdict == "changed" else BADGES[verdict]
-            verdicts.append(f"{badge.lower()} where {' and '.join(map(told, claim.rule[verdict]))}")
-    return f"*Rule,* written {claim.rule['written']} its numbers were seen: {'; else '.join(verdicts)}.{sample}"
+    def all_ways(texts: list) -> str:
+        several = [texts] if all(isinstance(text, str) for text in texts) else texts
+        return ", or where ".join(" and ".join(map(told, needed)) for needed in several)
+
+    verdicts = [f"{BADGES[v].lower()} where {all_ways(claim.rule[v])}" for v in JUDGED[:3] if claim.rule.get(v)]
+    verdicts = verdicts or ["none, as the post leaves open what decides"]
+    if "repair" in claim.rule:
+        verdicts.append(f"repaired where {all_ways(claim.rule['repair']['when'])}")
+    return f"*Rule,* written {_when(claim)}: {'; '.join(verdicts)}.{sample}"
+
+
+def _when(claim: Claim) -> str:
+    """Say when the rule was written: ``before`` or ``after``, or in the claim's own words."""
+    written = claim.rule["written"]
+    return f"{written} its numbers were seen" if written in ("before", "after") else written.strip()
 
 
 def _sample(board: Board, judgement: Judgement, claim: Claim, shown: bool = False) -> str:

@@ -1,8 +1,4 @@
-"""Verdicts that follow from recorded studies by rules that a machine can read.
-
-A rule is a mapping with ``effects``, by name, and for each of the verdicts ``holds``, ``changed`` (holds with a change)
-and ``fails`` the conditions that must all be met. The first verdict in this order whose conditions are met is the
-verdict; where none is, or a study is not recorded yet, it is ``undecided``. ``book/claims.yml`` holds the book's rules.
+"""Verdicts that follow from recorded studies by rules that a machine can read (:mod:`physnn.lab.records.rules`).
 
 An effect has a ``study`` and an ``arm``, or a ``contrast`` of two arms (first less second, paired). ``measure`` is
 
@@ -14,7 +10,8 @@ An effect has a ``study`` and an ``arm``, or a ``contrast`` of two arms (first l
 - ``diverged``: the share of the settings that were tried, in percent, that diverged;
 - ``epochs-to``: the epochs that the final runs need to a score of ``threshold``, over seeds. A run that does not get
   there counts with the study's last epoch, so that the mean is the restricted one
-  (:func:`physnn.lab.statistics.survival.restricted_mean`);
+  (:func:`physnn.lab.statistics.survival.restricted_mean`), and a bound of the mean without an end: only what the true
+  one meets as well meets a condition;
 - ``matched``: the ``column`` of the ``arm`` less that of a ``path`` of other networks where they have the arm's value
   in the column ``along`` (:mod:`physnn.lab.statistics.matching`), over the seeds whose path reaches it. A path is a
   list of studies and arms: a study that is named with one arm gives its epochs, from the first, and with several
@@ -24,14 +21,9 @@ The second and third are over the hyperparameters' settings, each the mean of it
 task's, in the unit in which it is shown: for images the validation accuracy in percent, and the guess is 10 %. Instead
 of a study an effect may have a ``formula``, one of :data:`physnn.lab.records.formulas.FORMULAS`, with ``of``, its
 arguments.
-
-A condition is ``NAME above X``, ``NAME below X`` (the whole 95 % interval is), ``NAME atleast X``, ``NAME atmost X``
-(the mean is), ``NAME covers X`` (the interval holds X) or ``NAME within X`` (of a contrast: it is less than X in size,
-by two one-sided tests at 5 %).
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -41,56 +33,71 @@ import pandas as pd
 
 from physnn.lab.records.formulas import FORMULAS
 from physnn.lab.records.provenance import RESULTS
+from physnn.lab.records.rules import DECIDED, Condition, alternatives, overlap
 from physnn.lab.records.studies import Study
 from physnn.lab.statistics import stats
 from physnn.lab.statistics.matching import matched
-from physnn.lab.statistics.survival import epochs_to_threshold
+from physnn.lab.statistics.survival import Duration, epochs_to_threshold
 from physnn.lab.training.task import Column, column
 
-DECIDED = ("holds", "changed", "fails")
-UNDECIDED = "undecided"
+UNTESTABLE, UNDECIDED = "untestable", "undecided"
 KINDS = ("final", "near-best", "diverged", "epochs-to", "matched")
-CONDITION = re.compile(r"([\w-]+) (above|below|atleast|atmost|covers|within) ([-−]?\d+(?:\.\d+)?)")
 
 
 @dataclass(frozen=True)
 class Effect:
     """What was measured: a mean with its interval, and the pair behind it where it is a contrast.
 
-    A value that a formula gives has an interval of no width and ``n`` = 0.
+    A value that a formula gives has an interval of no width and ``n`` = 0. ``censored`` is how many runs had not got
+    there at the end, of the arm, or of both arms of a contrast: the true mean is larger for the first, and the
+    difference smaller for the second.
     """
 
     interval: stats.Interval
     pair: tuple[pd.Series, pd.Series] | None = None
+    censored: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict, the effects it follows from, and, where it is undecided, why."""
+    """A verdict, the effects it follows from, and, where there is none, why.
+
+    ``repaired`` tells whether the change of the rule makes the statement true; None where it names none.
+    """
 
     verdict: str
     effects: dict[str, Effect] = field(default_factory=dict)
     reason: str = ""
+    repaired: bool | None = None
 
 
 def judge(rule: Mapping[str, Any] | None, results: Path = RESULTS) -> Judgement:
     """Return the verdict that follows from the studies recorded in ``results`` by a rule.
 
     Raises:
-        ValueError: the rule names an effect, an arm, a column, a measure or a formula that does not exist, a recorded
-            table does not fit its design, or runs that diverged have no value.
+        ValueError: the rule names an effect, an arm, a column, a measure or a formula that does not exist, two of its
+            verdicts do not exclude each other, a recorded table does not fit its design, or runs that diverged have no
+            value.
     """
     if not rule:
         return Judgement(UNDECIDED, reason="not yet measured")
-    conditions = {verdict: [_parsed(text, rule["effects"]) for text in rule.get(verdict, ())] for verdict in DECIDED}
+    ways = {verdict: alternatives(rule.get(verdict, ()), rule["effects"]) for verdict in DECIDED}
+    repair = alternatives(rule["repair"]["when"], rule["effects"]) if "repair" in rule else None
+    if both := overlap(ways):
+        raise ValueError(f"the conditions of {both[0]!r} and of {both[1]!r} can both be met")
+    if "untestable" in rule and any(ways.values()):
+        raise ValueError("what is not testable as stated has no conditions of a verdict")
     try:
         effects = {name: effect(how, results) for name, how in rule["effects"].items()}
     except FileNotFoundError:
         return Judgement(UNDECIDED, reason="not yet measured")
-    for verdict, needed in conditions.items():
-        if needed and all(_met(effects[name], relation, bound) for name, relation, bound in needed):
-            return Judgement(verdict, effects)
-    return Judgement(UNDECIDED, effects, "measured, and by its rule neither way")
+    repaired = _one_met(repair, effects) if repair is not None else None
+    if "untestable" in rule:
+        return Judgement(UNTESTABLE, effects, rule["untestable"], repaired)
+    for verdict, several in ways.items():
+        if _one_met(several, effects):
+            return Judgement(verdict, effects, repaired=repaired)
+    return Judgement(UNDECIDED, effects, "measured, and by its rule neither way", repaired)
 
 
 def effect(how: Mapping[str, Any], results: Path = RESULTS) -> Effect:
@@ -113,9 +120,10 @@ def effect(how: Mapping[str, Any], results: Path = RESULTS) -> Effect:
         pair = _matched(study, how, results)
         return Effect(stats.paired_difference(*pair), pair)
     values = [_values(study, _table(study), arm, how) for arm in arms]
+    censored = tuple(_censored(study, arm, how) for arm in arms)
     if len(values) == 1:
-        return Effect(stats.mean_interval(values[0]))
-    return Effect(stats.paired_difference(*values), tuple(values))
+        return Effect(stats.mean_interval(values[0]), censored=(*censored, 0))
+    return Effect(stats.paired_difference(*values), tuple(values), censored)
 
 
 def _table(study: Study) -> pd.DataFrame:
@@ -132,9 +140,9 @@ def _read(name: str, results: Path, design: str, table: str) -> pd.DataFrame:
 def _values(study: Study, table: pd.DataFrame, arm: str, how: Mapping[str, Any]) -> pd.Series:
     measure = how.get("measure", "final")
     if measure == "final":
-        return _final(study, table[(table.phase == "final") & (table.arm == arm)], how)
+        return _final(study, _ended(study, arm), how)
     if measure == "epochs-to":
-        return _epochs_to(study, table[(table.phase == "final") & (table.arm == arm)], how["threshold"])
+        return _epochs_to(study, _ended(study, arm), how["threshold"]).epochs.astype(float)
     rows = table[(table.phase == "tuning") & (table.arm == arm)]
     setting = [name for name in _shared(study, how) if rows[name].notna().all()]
     begun = rows[rows.epoch == 0].set_index([*setting, "seed"])
@@ -156,8 +164,7 @@ def _values(study: Study, table: pd.DataFrame, arm: str, how: Mapping[str, Any])
 
 def _matched(study: Study, how: Mapping[str, Any], results: Path) -> tuple[pd.Series, pd.Series]:
     """Return the arm's values and its path's, over the seeds whose path has the arm's place."""
-    table = _table(study)
-    rows = table[(table.phase == "final") & (table.arm == how["arm"])]
+    rows = _ended(study, how["arm"])
     own, at = (_final(study, rows, how | {"column": name, "scale": 1}) for name in (how["column"], how["along"]))
     parts = []
     for part in how["path"]:
@@ -186,15 +193,27 @@ def _final(study: Study, rows: pd.DataFrame, how: Mapping[str, Any]) -> pd.Serie
     return how.get("scale", 1) * values.fillna(how.get("lost"))
 
 
-def _epochs_to(study: Study, rows: pd.DataFrame, threshold: float) -> pd.Series:
+def _censored(study: Study, arm: str, how: Mapping[str, Any]) -> int:
+    """Count the runs of an arm that had not got to the threshold at the end."""
+    if how.get("measure") != "epochs-to":
+        return 0
+    return int((~_epochs_to(study, _ended(study, arm), how["threshold"]).observed).sum())
+
+
+def _ended(study: Study, arm: str) -> pd.DataFrame:
+    table = _table(study)
+    return table[(table.phase == "final") & (table.arm == arm)]
+
+
+def _epochs_to(study: Study, rows: pd.DataFrame, threshold: float) -> pd.DataFrame:
     """Return each seed's epochs to the threshold, those that do not get there with the last one of the design."""
     last, (score, sign) = study.design["final"]["epochs"], _score(study)
     runs = dict(iter(rows.assign(reached=sign * rows[study.task.SCORE]).groupby("seed")))
     taken = {
-        seed: epochs_to_threshold(runs[seed], "reached", sign * threshold / score.scale, budget=last).epochs
+        seed: epochs_to_threshold(runs[seed], "reached", sign * threshold / score.scale, budget=last)
         for seed in study.design["final"]["seeds"]
     }
-    return pd.Series(taken, dtype=float).rename_axis("seed")
+    return pd.DataFrame.from_dict(taken, orient="index", columns=Duration._fields).rename_axis("seed")
 
 
 def _score(study: Study) -> tuple[Column, int]:
@@ -213,15 +232,14 @@ def _shared(study: Study, how: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _parsed(text: str, effects: Mapping[str, Any]) -> tuple[str, str, float]:
-    match = CONDITION.fullmatch(text)
-    if not match or match[1] not in effects:
-        known = "above|below|atleast|atmost|covers|within"
-        raise ValueError(f"a condition reads `NAME {known} X`, NAME in {list(effects)}; got {text!r}")
-    return match[1], match[2], float(match[3].replace("−", "-"))
+def _one_met(several: Sequence[Sequence[Condition]], effects: Mapping[str, Effect]) -> bool:
+    return any(all(_met(effects[name], relation, bound) for name, relation, bound in needed) for needed in several)
 
 
 def _met(effect: Effect, relation: str, bound: float) -> bool:
+    larger, smaller = effect.censored  # the true mean may be
+    if (larger and relation not in ("above", "atleast")) or (smaller and relation not in ("below", "atmost")):
+        return False
     if relation == "within":
         if effect.pair is None:
             raise ValueError("only a contrast can be within a margin")
