@@ -174,12 +174,12 @@ def scoreboard(board: Board) -> str:
         "it. The page is made from one list of claims and from the recorded studies when the book is built: no verdict "
         "is typed, and one that does not follow from the numbers by its rule cannot stand here.",
         f"{_counts(board)}.",
-        "A claim **holds** if its rule is met as the post states it, and **holds in part** if a component of it is that "
-        "its card names. It **fails** if the measurement goes the other way. It is **not testable as stated** where the "
-        "post leaves open what would decide. Otherwise it is **undecided**: not yet measured, or measured and neither "
-        "way. No two verdicts of a rule can be met at once. Apart from the verdict a card says whether a **repair** was "
-        "found, a change that makes the statement true. Intervals are 95 % intervals of a mean, or of the mean of paired "
-        "differences ({mod}`physnn.lab.statistics.stats`).",
+        "A claim **holds** if its rule is met as the post states it, and **holds in part** if a component of it is "
+        "that its card names. It **fails** if the measurement goes the other way, and is **not testable as stated** "
+        "where the post leaves open what would decide. Otherwise it is **undecided**: not yet measured, or measured and "
+        "neither way. No two verdicts of a rule can be met at once. Apart from the verdict a card says whether a "
+        "**repair** was found, a change that makes the statement true. Intervals are 95 % intervals of a mean, or of "
+        "the mean of paired differences ({mod}`physnn.lab.statistics.stats`).",
     ]
     for heading, (title, about) in SECTIONS.items():
         parts += [f"## {title}", about]
@@ -282,8 +282,8 @@ def _badge(judgement: Judgement) -> str:
 def _errata(board: Board) -> list[str]:
     """Return the section on verdicts that were others, each with what changed and why; nothing where there are none."""
     rows = [
-        f"| {{ref}}`{claim.number} <claim-{claim.number}>` | {each['was']} | {BADGES[board.judgements[claim.number].verdict]} "
-        f"| {each['why'].strip()} |"
+        f"| {{ref}}`{claim.number} <claim-{claim.number}>` | {each['was']} | "
+        f"{BADGES[board.judgements[claim.number].verdict]} | {each['why'].strip()} |"
         for claim in board.claims
         for each in claim.errata
     ]

@@ -1,24 +1,51 @@
 """Formulas that a verdict may follow from, by the names that rules call them (:mod:`physnn.lab.records.verdicts`)."""
 
+import math
 from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
+from numpy.polynomial import Polynomial
 
 from physnn.lab.models.layers import Layer
 
 
-def stable_states(quadratic: float, quartic: float, sextic: float = 0.0) -> int:
-    """Count the minima of q2 d² + q4 d⁴ + q6 d⁶ over all deviations d: its stable states.
+def stable_states(
+    quadratic: float,
+    quartic: float,
+    sextic: float = 0.0,
+    bars: bool = False,
+    box: tuple[float, float] = (-math.inf, math.inf),
+) -> int:
+    """Count the minima of q2 d² + q4 d⁴ + q6 d⁶ over the deviations d of a box: its stable states.
 
-    Its slope is 2 d (q2 + 2 q4 d² + 3 q6 d⁴). So d = 0 is one where the first coefficient that is not 0 is positive,
-    and ±d are two where the bracket goes through 0 upwards.
+    Args:
+        bars: count those of the absolute value: what was a maximum below zero is one, and so is every zero.
+        box: its ends; a finite one is a state too, where a wall holds what moves down towards it.
     """
-    bracket = np.polynomial.Polynomial([quadratic, 2 * quartic, 3 * sextic]).trim()  # in d²
-    roots = bracket.roots()
-    squares = roots[(np.imag(roots) == 0) & (np.real(roots) > 0)].real
-    first = next((each for each in (quadratic, quartic, sextic) if each), 0.0)
-    return int(first > 0) + 2 * int((bracket.deriv()(squares) > 0).sum())
+    inner = Polynomial([quadratic, 2 * quartic, 3 * sextic])  # the slope is 2 d times this, in d²
+    energy = Polynomial([0, 0, quadratic, 0, quartic, 0, sextic])
+    places = sorted({0.0, *(s * d for d in _positive(inner) for s in (-1, 1))})
+    if bars:
+        zeros = _positive(Polynomial([quadratic, quartic, sextic]))
+        places = sorted({*places, *(s * d for d in zeros for s in (-1, 1))})
+    low, high = box
+    ends = [low if math.isfinite(low) else min(places) - 1, *(d for d in places if low < d < high)]
+    ends.append(high if math.isfinite(high) else max(places) + 1)
+    size = abs if bars else float
+    between = [size(energy((a + b) / 2)) for a, b in pairwise(ends)]  # between two places the energy is monotonic
+    at = [size(energy(d)) for d in ends]
+    at = [0.0 if abs(value) < 1e-12 * max(map(abs, at), default=1) else value for value in at]
+    lower = [(i == 0 or at[i] < between[i - 1]) and (i == len(between) or at[i] < between[i]) for i in range(len(at))]
+    lower[0] &= math.isfinite(low)
+    lower[-1] &= math.isfinite(high)
+    return sum(lower)
+
+
+def _positive(polynomial: Polynomial) -> list[float]:
+    """Return the positive d whose squares are roots of a polynomial in d²."""
+    roots = polynomial.trim().roots()
+    return [math.sqrt(x.real) for x in np.atleast_1d(roots) if x.imag == 0 and x.real > 0]
 
 
 def million_parameters(widths: list[int], layer: str, bias: bool) -> float:

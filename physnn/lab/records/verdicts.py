@@ -1,6 +1,7 @@
 """Verdicts that follow from recorded studies by rules that a machine can read (:mod:`physnn.lab.records.rules`).
 
-An effect has a ``study`` and an ``arm``, or a ``contrast`` of two arms (first less second, paired). ``measure`` is
+An effect has a ``study`` and an ``arm``, a ``contrast`` of two arms (first less second, paired), or ``weights`` of
+several, by their names: the paired sum. ``measure`` is
 
 - ``final`` (the default): the ``column`` after the last epoch of the final runs, times ``scale``, over seeds. Seeds
   whose run diverged have the value ``lost``, which must then be given. A ``column`` that ends with ``*`` is the mean
@@ -113,17 +114,24 @@ def effect(how: Mapping[str, Any], results: Path = RESULTS) -> Effect:
         value = float(FORMULAS[how["formula"]](**how["of"]))
         return Effect(stats.Interval(value, value, value, 0))
     study = Study(how["study"], results)
-    arms = how.get("contrast") or [how["arm"]]
+    arms = _arms(how)
     if unknown := [arm for arm in arms if arm not in study.arms]:
         raise ValueError(f"study {study.name!r} has no arms {unknown}; it has {list(study.arms)}")
     if how.get("measure") == "matched":
         pair = _matched(study, how, results)
         return Effect(stats.paired_difference(*pair), pair)
     values = [_values(study, _table(study), arm, how) for arm in arms]
+    if "weights" in how:
+        several = [weight * each for weight, each in zip(how["weights"].values(), values, strict=True)]
+        return Effect(stats.mean_interval(sum(several)))
     censored = tuple(_censored(study, arm, how) for arm in arms)
     if len(values) == 1:
         return Effect(stats.mean_interval(values[0]), censored=(*censored, 0))
     return Effect(stats.paired_difference(*values), tuple(values), censored)
+
+
+def _arms(how: Mapping[str, Any]) -> list[str]:
+    return list(how.get("contrast") or how.get("weights") or [how["arm"]])
 
 
 def _table(study: Study) -> pd.DataFrame:
@@ -224,7 +232,7 @@ def _score(study: Study) -> tuple[Column, int]:
 
 def _shared(study: Study, how: Mapping[str, Any]) -> list[str]:
     """Name the hyperparameters that all arms of an effect have: a trial is the same trial for both."""
-    arms = how.get("contrast") or [how["arm"]]
+    arms = _arms(how)
     return [
         name
         for name in study.hyperparameters
