@@ -176,8 +176,8 @@ def scoreboard(board: Board) -> str:
         f"{_counts(board)}.",
         "A claim **holds** if its rule is met as the post states it, and **holds in part** if a component of it is "
         "that its card names. It **fails** if the measurement goes the other way, and is **not testable as stated** "
-        "where the post leaves open what would decide. Otherwise it is **undecided**: not yet measured, or measured and "
-        "neither way. No two verdicts of a rule can be met at once. Apart from the verdict a card says whether a "
+        "where the post leaves open what would decide. Otherwise it is **undecided**: not yet measured, or measured "
+        "and neither way. No two verdicts of a rule can be met at once. Apart from the verdict a card says whether a "
         "**repair** was found, a change that makes the statement true. Intervals are 95 % intervals of a mean, or of "
         "the mean of paired differences ({mod}`physnn.lab.statistics.stats`).",
     ]

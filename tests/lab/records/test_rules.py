@@ -47,7 +47,7 @@ condition = st.tuples(st.sampled_from(RELATIONS), st.sampled_from([-2, -1, 0, 1,
 def samples():
     """Effects of every kind: wide and narrow, around and at the bounds of the conditions."""
     shape = np.array([-1.0, -0.2, 0.3, 0.9])
-    for centre, width in itertools.product(np.arange(-3, 3.01, 0.25), (0, 1e-3, 0.1, 0.5, 2, 6)):
+    for centre, width in itertools.product(np.arange(-3, 3.01, 0.5), (0, 1e-3, 0.2, 2, 6)):
         first = pd.Series(centre + width * (shape - shape.mean()))
         yield verdicts.Effect(mean_interval(first), (first, 0 * first))
 
@@ -55,7 +55,7 @@ def samples():
 SAMPLES = list(samples())
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.lists(condition, min_size=1, max_size=3), st.lists(condition, min_size=1, max_size=3))
 def test_no_effect_meets_two_verdicts_that_are_said_to_exclude_each_other(first, second):
     ways = {
@@ -83,9 +83,10 @@ def test_what_is_no_condition_is_refused(text):
 def test_a_bound_of_a_time_meets_what_the_true_time_meets():
     """Three runs that are not there at the end: they took longer, and nobody knows how much."""
     interval = Interval(100.0, 100.0, 100.0, 3)
-    for censored, met in (((0, 0), "above 99, below 101, atleast 100, atmost 100, covers 100"),
-                          ((3, 0), "above 99, atleast 100"), ((0, 3), "below 101, atmost 100"), ((3, 3), "")):  # fmt: skip
+    every = "above 99, below 101, atleast 100, atmost 100, covers 100"
+    met_by = {(0, 0): every, (3, 0): "above 99, atleast 100", (0, 3): "below 101, atmost 100", (3, 3): ""}
+    for censored, met in met_by.items():
         effect = verdicts.Effect(interval, censored=censored)
-        for text in ("above 99", "below 101", "atleast 100", "atmost 100", "covers 100"):
+        for text in every.split(", "):
             relation, bound = text.split()
             assert verdicts._met(effect, relation, float(bound)) == (text in met)
