@@ -64,8 +64,10 @@ class Layer:
         if self.kind == "convolutional":
             return Convolutional(n, m)
         options = {"beta": self.beta_init, "gate": self.gate, "bias": self.bias}
-        if self.position in ("reversed", "none"):
-            layer: DynamicLinear = Placed(n, m, self.position, **options)
+        if self.gate == "next":
+            layer: DynamicLinear = OthersGate(n, m, position=self.position, **options | {"gate": "input"})
+        elif self.position in ("reversed", "none"):
+            layer = Placed(n, m, self.position, **options)
         else:
             layer = DynamicLinear(n, m, position=self.position, **options)
         for name in self.frozen:
@@ -89,6 +91,22 @@ class Placed(DynamicLinear):
         """Map inputs of shape (\\*, n) to outputs of shape (\\*, m)."""
         options = {"position": self.position, "gate": self.gate, "bias": self.bias, "fused": self.fused}
         return dynamic_linear(x, self.weight, self.beta, self.t, **options)
+
+
+class OthersGate(DynamicLinear):
+    r"""A dynamic layer whose gate is that of the next sample in the batch, the first one's for the last.
+
+    .. math::
+        \varphi_b = W\bigl[(a \cosh 5\beta + t\,\sigma(\operatorname{mean} x_{b+1}) \sinh 5\beta) \odot x_b\bigr]
+
+    The gate has the values that it has, and tells nothing of its sample. Shape: (B, n) to (B, m). Source: none, a
+    control.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map inputs of shape (B, n) to outputs of shape (B, m)."""
+        tau, eta = self.t * x.mean(-1, keepdim=True).sigmoid().roll(-1, -2), 5 * self.beta
+        return F.linear(x * (self.position * eta.cosh() + tau * eta.sinh()), self.weight, self.bias)
 
 
 class FiLM(nn.Linear):
@@ -179,7 +197,8 @@ def apply(kind: str, bias: bool, x: Tensor, params: Sequence[Tensor], a: Tensor 
 
     Args:
         a: for dynamic layers their factors, shape (R, n); None where they are the last of the parameters.
-        gate: for dynamic layers the coefficients of σ(mean x) and of 1 in the gate, shape (2, R).
+        gate: for dynamic layers the coefficients of σ(mean x), of 1 and, where there are three, of the σ(mean x) of the
+            next sample in the gate, shape (2, R) or (3, R).
     """
     if kind in ("experimental", "dynamic"):
         weight, beta, t, *rest = params
@@ -208,8 +227,9 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 def _dynamic(x: Tensor, weight: Tensor, beta: Tensor, t: Tensor, a: Tensor, gate: Tensor) -> Tensor:
     """Apply W[(a cosh + tau sinh) * x]: by scaling the inputs, or as two products where there are few outputs."""
     eta = 5 * beta[:, None, None]
-    of_input, constant = gate[:, :, None, None]
-    tau = t[:, None] * (of_input * x.mean(-1, keepdim=True).sigmoid() + constant)
+    of_input, constant, *of_next = gate[:, :, None, None]
+    own = x.mean(-1, keepdim=True).sigmoid()
+    tau = t[:, None] * (of_input * own + constant + sum(part * own.roll(-1, -2) for part in of_next))
     if weight.shape[1] <= FEW:
         both = _product(x, torch.cat([weight * a.unsqueeze(1), weight], 1), None)
         first, second = both.split(weight.shape[1], -1)

@@ -23,7 +23,7 @@ class Recipe(Dynamics):
 
     Layers: ``linear`` takes ``bias`` (true); ``experimental``, the post's class, needs ``beta_init``; ``dynamic``
     (:class:`physnn.DynamicLinear`) needs ``beta_init`` and takes ``position`` (index, normalized, ones, permuted,
-    reversed, learned, or none: a = 0), ``gate`` (input, or a number), ``bias`` (false) and ``frozen`` (of beta and t);
+    reversed, learned, or none: a = 0), ``gate`` (input, next, or a number), ``bias`` (false), ``frozen`` (of beta, t);
     ``film`` and ``squeeze-excitation`` are those of :mod:`physnn.lab.models.layers`.
 
     The loss ``ginzburg-landau`` takes ``quadratic``, ``quartic``, ``spatial``, ``norm``, ``boundary`` and ``outer``, as
@@ -128,7 +128,7 @@ def _layer(rest: dict) -> Layer:
         bias=switch(rest, "bias", False),
         beta_init=number(rest, "beta_init"),
         position=choice(rest, "position", POSITIONS, POSITIONS[0]),
-        gate=gate if gate == "input" else number({"gate": gate}, "gate"),
+        gate=gate if gate in ("input", "next") else number({"gate": gate}, "gate"),
         frozen=tuple(frozen),
     )
 

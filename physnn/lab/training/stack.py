@@ -62,8 +62,9 @@ class Stack:
     def _dynamics(self, networks: Sequence[nn.Module]) -> None:
         """Take the factors a of every layer, and the gates, where there are any."""
         self.factors: list[Tensor | None] = [None] * (len(self.recipes[0].widths) - 1)
-        gates = [(1.0, 0.0) if r.layer.gate == "input" else (0.0, r.layer.gate) for r in self.recipes]
-        self.gates = torch.tensor(gates).T.to(self.device)
+        kinds = {"input": (1.0, 0.0, 0.0), "next": (0.0, 0.0, 1.0)}
+        gates = torch.tensor([kinds.get(r.layer.gate) or (0.0, r.layer.gate, 0.0) for r in self.recipes]).T
+        self.gates = (gates if gates[2].any() else gates[:2]).to(self.device)
         if self.layer.kind in ("experimental", "dynamic") and self.layer.position != "learned":
             for k, n in enumerate(self.recipes[0].widths[:-1]):
                 several = [positions(network[1 + 2 * k], n) for network in networks]  # behind Flatten, between ReLUs

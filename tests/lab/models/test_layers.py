@@ -41,6 +41,18 @@ def test_squeeze_and_excitation_is_its_formula():
     torch.testing.assert_close(layer(x), (gate * x) @ layer.weight.T + layer.bias)
 
 
+def test_the_gate_of_the_next_sample_is_its_formula():
+    torch.manual_seed(0)
+    layer, x = Layer("dynamic", bias=True, beta_init=0.3, gate="next").make(6, 4), torch.rand(5, 6)
+    tau = layer.t * torch.sigmoid(torch.stack([x[(b + 1) % 5].mean() for b in range(5)]))
+    factors = torch.arange(6) * torch.cosh(5 * layer.beta) + tau[:, None] * torch.sinh(5 * layer.beta)
+    torch.testing.assert_close(layer(x), (factors * x) @ layer.weight.T + layer.bias)
+    own = Layer("dynamic", bias=True, beta_init=0.3).make(6, 4)
+    own.load_state_dict(layer.state_dict())
+    same = x[:1].expand(5, -1)
+    torch.testing.assert_close(layer(same), own(same), msg="of equal samples it is the post's")
+
+
 @pytest.mark.parametrize(
     "layer",
     [
@@ -49,6 +61,7 @@ def test_squeeze_and_excitation_is_its_formula():
         {"layer": "experimental", "beta_init": 0.1},
         {**DYNAMIC, "bias": True, "position": "learned"},
         {**DYNAMIC, "frozen": ["beta"]},
+        {**DYNAMIC, "gate": "next"},
         {**DYNAMIC, "frozen": ["beta", "t"], "position": "reversed"},
         {"layer": "film"},
         {"layer": "squeeze-excitation"},

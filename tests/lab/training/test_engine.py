@@ -209,6 +209,7 @@ SHAPES = {
     "experimental": {"layer": "experimental", "beta_init": 0.1},
     **{name: {"layer": "dynamic", "beta_init": 0.1, "position": name, "bias": name == "index"} for name in POSITIONS},
     "gate": {"layer": "dynamic", "beta_init": 0.1, "gate": 0.5},
+    "gate of the next": {"layer": "dynamic", "beta_init": 0.1, "gate": "next"},
     "wide": {"layer": "dynamic", "beta_init": 0.1, "widths": [16, 80, 10]},  # the other of the two products
     "film": {"layer": "film"},
     "squeeze-excitation": {"layer": "squeeze-excitation"},

@@ -44,6 +44,7 @@ RECIPES = {
     "normalized": {**MLP, **DYNAMIC, "position": "normalized", "gate": 0.5, "bias": True},
     "permuted": {**MLP, **DYNAMIC, "position": "permuted", "frozen": ["beta"]},
     "reversed": {**MLP, **DYNAMIC, "position": "reversed", "frozen": ["beta", "t"]},
+    "gate of the next": {**WARM, **DYNAMIC, "gate": "next", "bias": True},
     "sinh alone": {**MLP, **DYNAMIC, "position": "none"},
     "learned": {**WARM, **DYNAMIC, "position": "learned", "bias": True},
     "wide": {**LINEAR, **DYNAMIC, "widths": [64, 80, 10], "position": "ones"},
