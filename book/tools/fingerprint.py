@@ -88,7 +88,11 @@ def site(project: Project) -> str:
 
 def scoreboard(project: Project) -> str:
     """Digest the claims, the pages they can link to, the recorded results, and what judges and writes them."""
-    files = [project.root / "book" / "claims.yml", project.root / "_toc.yml", Path(__file__).with_name("claims.py")]
+    files = [
+        project.root / "book" / "claims.yml",
+        project.root / "_toc.yml",
+        *(Path(__file__).with_name(f"{name}.py") for name in ("claims", "cards")),
+    ]
     return _digest([project.root / "physnn", project.root / "results", *files])
 
 

@@ -17,7 +17,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from book.tools import claims
+from book.tools import cards, claims
 from book.tools.project import HERE, BookError
 from physnn.lab.records.finals import final_rows
 from physnn.lab.records.studies import Study
@@ -126,7 +126,7 @@ def _study(study: Study) -> dict[tuple[str, str], Interval]:
 def _claims(board: claims.Board, found: Numbers) -> None:
     for claim in board.claims:
         judgement, name = board.judgements[claim.number], f"{claim.number}, {claim.name}"
-        found.verdicts[name] = claims.BADGES[judgement.verdict]
+        found.verdicts[name] = cards.BADGES[judgement.verdict]
         for key, made in judgement.effects.items():
             found.effects[name, claim.rule["effects"][key]["label"]] = made.interval
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from book.tools import claims
+from book.tools import cards, claims
 from book.tools.project import BookError, Project
 from physnn.lab.models.network import parameter_count
 from physnn.lab.models.recipe import Recipe
@@ -146,10 +146,10 @@ def test_no_card_denies_what_its_badge_says(board):
 
 
 def test_the_errata_name_every_verdict_that_was_another(board):
-    section = claims.scoreboard(board).partition("## Errata")[2]
+    section = cards.scoreboard(board).partition("## Errata")[2]
     for claim in CLAIMS:
         for each in claim.errata:
-            assert f"| {each['was']} | {claims.BADGES[board.judgements[claim.number].verdict]} |" in section
+            assert f"| {each['was']} | {cards.BADGES[board.judgements[claim.number].verdict]} |" in section
     assert {claim.number for claim in CLAIMS if claim.errata} >= {1, 3, 4, 8, 9, 12, 25}
 
 
@@ -301,7 +301,7 @@ def test_times_that_runs_did_not_live_to_are_shown_as_bounds(results):
 
     def shown(threshold, **arms):
         each = how | arms | {"threshold": threshold}
-        return claims.value(each, verdicts.effect(each, results))
+        return cards.value(each, verdicts.effect(each, results))
 
     assert shown(91, arm="a") == "1.0 [1.0, 1.0] epochs"
     assert shown(91, arm="b") == "at least 1.0 epochs (3 of 3 runs are not there at the end)"
@@ -322,20 +322,20 @@ def test_parameters_are_those_of_the_networks():
 
 
 def test_the_page_has_a_card_for_every_claim_with_its_numbers(board):
-    page = claims.scoreboard(board)
+    page = cards.scoreboard(board)
     for claim in CLAIMS:
         (card,) = re.findall(rf"^\(claim-{claim.number}\)=\n:::.*?^:::$", page, re.MULTILINE | re.DOTALL)
         judgement = board.judgements[claim.number]
-        assert f":class: claim {claims.LOOKS[judgement.verdict]}" in card
+        assert f":class: claim {cards.LOOKS[judgement.verdict]}" in card
         assert "".join(card.split()).count("".join(claim.name.split())) >= 1
         for name, effect in judgement.effects.items():
-            assert claims.value(claim.rule["effects"][name], effect) in card
+            assert cards.value(claim.rule["effects"][name], effect) in card
         if judgement.reason == "not yet measured":
             assert "Not yet measured" in card and "**Undecided**" in card
 
 
 def test_the_introduction_names_every_claim_of_the_lists(board):
-    digest = claims.digest(board)
+    digest = cards.digest(board)
     for claim in CLAIMS[:17]:
         assert f"<claim-{claim.number}>" in digest
     assert "{include} claims-digest.md" in (ROOT / "book" / "intro.md").read_text(encoding="utf-8")
@@ -343,12 +343,12 @@ def test_the_introduction_names_every_claim_of_the_lists(board):
 
 def test_no_verdict_is_typed_in_the_introduction():
     text = (ROOT / "book" / "intro.md").read_text(encoding="utf-8")
-    assert ":class: claim" not in text and not any(f"**{badge}" in text for badge in claims.BADGES.values())
+    assert ":class: claim" not in text and not any(f"**{badge}" in text for badge in cards.BADGES.values())
 
 
 def test_the_readme_follows_from_the_records(board):
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert claims.with_block(text, claims.readme(board)) == text, "run `make scoreboard`"
+    assert claims.with_block(text, cards.readme(board)) == text, "run `make scoreboard`"
     with pytest.raises(BookError, match="marks"):
         claims.with_block("no marks", "block")
 
