@@ -20,7 +20,7 @@ BADGES = {
     UNDECIDED: "Undecided",
 }
 LOOKS = {"holds": "holds", "part": "mixed", "fails": "fails", "untestable": "mixed", UNDECIDED: "open"}
-OF_SETTINGS = ("near-best", "diverged")  # measures over what was tried; the others are over seeds
+OF_EVENTS = ("near-best", "diverged")  # measures of what happened or not
 SECTIONS = {  # the post's heading, what the page calls it, and a sentence about it
     "Experimental Results": (
         "Its table of results",
@@ -38,7 +38,7 @@ def value(how: Mapping[str, Any], effect: Effect) -> str:
     from physnn.lab.statistics.stats import written_number
 
     mean, n = effect.interval.mean, effect.interval.n
-    if how.get("measure") in OF_SETTINGS and effect.pair is None:
+    if how.get("measure") in OF_EVENTS and effect.pair is None:
         return f"{round(mean * n / 100)} of {n}"
     spec, unit = how.get("spec", ".2f"), f" {how['unit']}" if "unit" in how else ""
     written = (written_number(mean, spec) if n == 0 else effect.interval.format(spec)) + unit
@@ -228,7 +228,9 @@ def _sample(board: Board, judgement: Judgement, claim: Claim, shown: bool = Fals
             continue
         if "study" in how:
             trials = "trials" in read_yaml(board.results / how["study"] / "design.yml")["tuning"]
-            unit = "seeds" if how.get("measure") not in OF_SETTINGS else "trials" if trials else "settings"
+            unit = {"near-best": "trials" if trials else "settings", "diverged": "runs"}.get(
+                how.get("measure"), "seeds"
+            )
             counts.setdefault((how["study"], unit), set()).add(effect.interval.n)
     told = [
         f"n = {' to '.join(map(str, sorted({min(n), max(n)})))} {unit} (study `{study}`)"

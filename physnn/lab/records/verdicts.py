@@ -7,8 +7,9 @@ several, by their names: the paired sum. ``measure`` is
   whose run diverged have the value ``lost``, which must then be given. A ``column`` that ends with ``*`` is the mean
   of all that begin so;
 - ``near-best``: the share of settings, in percent, whose score after the last tuning epoch is at most ``within``
-  worse than that of the arm's best one. A run that diverged counts as the task's guess;
-- ``diverged``: the share of the settings that were tried, in percent, that diverged;
+  worse than that of the arm's best one, each the mean of its seeds. A run that diverged counts as the task's guess;
+- ``diverged``: the share of the tuning runs, in percent, that diverged. Both have the intervals of shares
+  (:mod:`physnn.lab.statistics.shares`);
 - ``epochs-to``: the epochs that the final runs need to a score of ``threshold``, over seeds. A run that does not get
   there counts with the study's last epoch, so that the mean is the restricted one
   (:func:`physnn.lab.statistics.survival.restricted_mean`), and a bound of the mean without an end: only what the true
@@ -18,10 +19,9 @@ several, by their names: the paired sum. ``measure`` is
   list of studies and arms: a study that is named with one arm gives its epochs, from the first, and with several
   their ends.
 
-The second and third are over the hyperparameters' settings, each the mean of its seeds. The score is the study's
-task's, in the unit in which it is shown: for images the validation accuracy in percent, and the guess is 10 %. Instead
-of a study an effect may have a ``formula``, one of :data:`physnn.lab.records.formulas.FORMULAS`, with ``of``, its
-arguments.
+The score is the study's task's, in the unit in which it is shown: for images the validation accuracy in percent, and
+the guess is 10 %. Instead of a study an effect may have a ``formula``, one of
+:data:`physnn.lab.records.formulas.FORMULAS`, with ``of``, its arguments.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,13 +36,15 @@ from physnn.lab.records.formulas import FORMULAS
 from physnn.lab.records.provenance import RESULTS
 from physnn.lab.records.rules import DECIDED, Condition, alternatives, overlap
 from physnn.lab.records.studies import Study
-from physnn.lab.statistics import stats
+from physnn.lab.statistics import shares, stats
+from physnn.lab.statistics.budget import near_best
 from physnn.lab.statistics.matching import matched
 from physnn.lab.statistics.survival import Duration, epochs_to_threshold
 from physnn.lab.training.task import Column, column
 
 UNTESTABLE, UNDECIDED = "untestable", "undecided"
 KINDS = ("final", "near-best", "diverged", "epochs-to", "matched")
+OF_EVENTS = ("near-best", "diverged")  # what happened or not; the others are numbers of seeds
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,10 @@ def effect(how: Mapping[str, Any], results: Path = RESULTS) -> Effect:
         several = [weight * each for weight, each in zip(how["weights"].values(), values, strict=True)]
         return Effect(stats.mean_interval(sum(several)))
     censored = tuple(_censored(study, arm, how) for arm in arms)
+    if how.get("measure") in OF_EVENTS:
+        found = shares.share(values[0]) if len(values) == 1 else shares.paired_shares(*values).difference
+        shown = stats.Interval(*(100 * value for value in found[:3]), found.n)
+        return Effect(shown, tuple(100.0 * each for each in values) if len(values) > 1 else None)
     if len(values) == 1:
         return Effect(stats.mean_interval(values[0]), censored=(*censored, 0))
     return Effect(stats.paired_difference(*values), tuple(values), censored)
@@ -155,8 +161,8 @@ def _values(study: Study, table: pd.DataFrame, arm: str, how: Mapping[str, Any])
     setting = [name for name in _shared(study, how) if rows[name].notna().all()]
     begun = rows[rows.epoch == 0].set_index([*setting, "seed"])
     if measure == "diverged":
-        values = 100.0 * begun.diverged.astype(float)
-    elif measure == "near-best":
+        return begun.diverged.astype(bool)
+    if measure == "near-best":
         ended = rows[rows.epoch == study.design["tuning"]["epochs"]].set_index([*setting, "seed"])
         score, sign = _score(study)
         factor = sign * score.scale
@@ -164,10 +170,8 @@ def _values(study: Study, table: pd.DataFrame, arm: str, how: Mapping[str, Any])
             raise ValueError(f"task {study.task_name}: the column {study.task.SCORE} needs a guess, for near-best")
         ended = (factor * ended[study.task.SCORE]).reindex(begun.index).fillna(factor * score.guess)
         reached = ended.groupby(level=setting).mean()
-        return 100.0 * (reached >= reached.max() - how["within"]).astype(float)
-    else:
-        raise ValueError(f"measure must be one of {', '.join(KINDS)}, got {measure!r}")
-    return values.groupby(level=setting).mean()
+        return near_best(reached, how["within"])
+    raise ValueError(f"measure must be one of {', '.join(KINDS)}, got {measure!r}")
 
 
 def _matched(study: Study, how: Mapping[str, Any], results: Path) -> tuple[pd.Series, pd.Series]:

@@ -50,10 +50,19 @@ def share_near_best(values: Sequence[float], within: float) -> float:
     Raises:
         ValueError: there are no values, one is not finite, or ``within`` is negative.
     """
+    return float(near_best(pd.Series(values, dtype=float), within).mean())
+
+
+def near_best(values: pd.Series, within: float) -> pd.Series:
+    """Tell of each trial whether its value is at most ``within`` below the best one, to twelve digits.
+
+    Raises:
+        ValueError: as :func:`share_near_best`.
+    """
     y = _finite(values)
     if not within >= 0:
         raise ValueError(f"within must be at least 0, in the unit of the values, got {within}")
-    return float(((y.max() - y).round(digits_of(y)) <= within).mean())
+    return pd.Series((y.max() - y).round(digits_of(y)) <= within, values.index)
 
 
 def _log_choose(n: np.ndarray | int, k: np.ndarray) -> np.ndarray:
