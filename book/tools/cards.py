@@ -114,7 +114,9 @@ def digest(board: Board) -> str:
     if measured:
         names = ", ".join(map(_linked, measured))
         parts.append(f"**Measured, and neither way:** {names}.")
-    waiting = [claim for claim in board.of(UNDECIDED) if claim not in measured]
+    if partly := [claim for claim in board.of(UNDECIDED) if _in_part(board, claim)]:
+        parts.append(f"**Answered in part:** {', '.join(map(_linked, partly))}.")
+    waiting = [claim for claim in board.of(UNDECIDED) if claim not in [*measured, *partly]]
     for heading, (title, _) in SECTIONS.items():
         if names := ", ".join(_linked(claim) for claim in waiting if claim.heading == heading and heading):
             parts.append(f"**Not yet measured, of {title[0].lower()}{title[1:]}:** {names}.")
@@ -169,9 +171,16 @@ def _errata(board: Board) -> list[str]:
 def _finding(board: Board, claim: Claim, judgement: Judgement) -> str:
     said = claim.says.get(judgement.verdict, "").strip() if judgement.effects else ""
     if judgement.verdict == UNDECIDED:
-        said = " ".join(filter(None, [f"{judgement.reason.capitalize()}.", said or claim.note.strip()]))
+        reason = "answered in part" if _in_part(board, claim) else judgement.reason
+        said = " ".join(filter(None, [f"{reason.capitalize()}.", said or claim.note.strip()]))
     place = claim.decided if judgement.effects else claim.see
     return f"{said} {_place(board, place, judgement.verdict)}".strip()
+
+
+def _in_part(board: Board, claim: Claim) -> bool:
+    """Tell whether nothing decides a claim, and a chapter says something of it."""
+    judgement = board.judgements[claim.number]
+    return judgement.verdict == UNDECIDED and not judgement.effects and bool(claim.see)
 
 
 def _place(board: Board, place: Mapping[str, str] | None, verdict: str) -> str:

@@ -331,7 +331,8 @@ def test_the_page_has_a_card_for_every_claim_with_its_numbers(board):
         for name, effect in judgement.effects.items():
             assert cards.value(claim.rule["effects"][name], effect) in card
         if judgement.reason == "not yet measured":
-            assert "Not yet measured" in card and "**Undecided**" in card
+            said = "Answered in part" if claim.see else "Not yet measured"
+            assert f"**Undecided** {said}." in card
 
 
 def test_the_introduction_names_every_claim_of_the_lists(board):
