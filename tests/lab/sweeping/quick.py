@@ -1,8 +1,11 @@
 """Sweeps whose points are no notebooks but calls in threads of this process: a sweep of milliseconds."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import pandas as pd
 import pytest
 from distributed import Client, LocalCluster
 
@@ -24,3 +27,14 @@ def in_threads(monkeypatch: pytest.MonkeyPatch, run: Callable[[dict], dict] = la
 
     monkeypatch.setattr("physnn.lab.running.cluster.local", local)
     monkeypatch.setattr("physnn.lab.sweeping.point.run", lambda task: {**OUTCOME, **run(task["parameters"])})
+
+
+def rows(folder: Path) -> list[dict]:
+    """Return the rows that a sweep in ``folder`` has left in ``out``, by their seeds."""
+    found = [json.loads(path.read_text()) for path in (folder / "out" / "points").glob("*.json")]
+    return sorted(found, key=lambda row: row["parameters"]["seed"])
+
+
+def seeds(folder: Path) -> list[int]:
+    """Return what its table holds."""
+    return list(pd.read_csv(folder / "out" / "table.csv").seed)

@@ -1,33 +1,13 @@
 """An interruption keeps every finished point, and leaves the page and the table of them."""
 
-import json
 import signal
 
-import pandas as pd
 import pytest
 
 from physnn.lab.running import files
 from physnn.lab.sweeping import cli, report
 from physnn.lab.sweeping.progress import Progress
-from tests.lab.sweeping.quick import in_threads
-from tests.lab.sweeping.sweeps import make_notebook
-
-
-@pytest.fixture
-def command(tmp_path):
-    """Return a command of three points, that are not run yet."""
-    notebook = make_notebook(tmp_path / "notebooks")
-    return ["sweep", str(notebook), "--grid", "seed=0:3", "--out", str(tmp_path / "out")]
-
-
-def rows(tmp_path):
-    found = [json.loads(path.read_text()) for path in (tmp_path / "out" / "points").glob("*.json")]
-    return sorted(found, key=lambda row: row["parameters"]["seed"])
-
-
-def seeds(tmp_path):
-    """Return what the table holds."""
-    return list(pd.read_csv(tmp_path / "out" / "table.csv").seed)
+from tests.lab.sweeping.quick import in_threads, rows, seeds
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
