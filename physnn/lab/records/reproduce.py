@@ -22,7 +22,9 @@ allowed, as the digits of the tables explain; the others drifted at most three t
 Whole tables are compared without twins. A replica that is not equal is taken for one that has drifted, at worst as far
 as a run from another seed, and with either sign. So what must agree is each arm's mean over its seeds of the task's
 ``RESULT``, for images the test accuracy: the ``CONFIDENCE`` interval of the paired difference must reach the tolerance
-of 1. Epoch 0 must be equal as in 1.
+of 1. Few seeds that drift have an interval that reaches anything. Means that are further apart than the margin within
+which the book speaks of no difference, and no further than such an interval, are therefore neither equal nor apart, and
+neither are those of one seed. Epoch 0 must be equal as in 1.
 """
 
 import math
@@ -81,7 +83,7 @@ class Agreement(NamedTuple):
         equal: those of these that are equal to rounding.
         unlike: those of these that are not so at epoch 0.
         arms: per arm whose final runs were compared, over its seeds: the means of the result, ``recorded`` and
-            ``again``, and the difference that is ``allowed``.
+            ``again``, the difference that is ``allowed``, and the ``margin`` within which it is none.
         largest: the largest deviation of a score, and whose.
         tuned: arms for which the tuning chose another setting.
         score, result: the task's columns of these names.
@@ -98,16 +100,29 @@ class Agreement(NamedTuple):
     result: Column
 
     @property
-    def apart(self) -> list[str]:
-        """The arms whose means are further apart than is allowed."""
-        return self.arms.index[(self.arms.again - self.arms.recorded).abs() > self.arms.allowed].tolist()
+    def _distance(self) -> pd.Series:
+        return (self.arms.again - self.arms.recorded).abs()
 
     @property
-    def agrees(self) -> bool:
-        """Whether nothing differs by more than drift explains."""
-        return not self.unlike and not self.apart
+    def apart(self) -> list[str]:
+        """The arms whose means are further apart than is allowed."""
+        return self.arms.index[self._distance > self.arms.allowed].tolist()
+
+    @property
+    def open(self) -> list[str]:
+        """The arms whose means are further apart than the margin, and not further than drift may take so few seeds."""
+        return self.arms.index[(self._distance > self.arms.margin) & (self._distance <= self.arms.allowed)].tolist()
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether nothing differs by more than drift explains; None where that cannot be told of everything."""
+        if self.unlike or self.apart:
+            return False
+        return None if self.open or not self.again else True
 
     def __str__(self) -> str:
+        if not self.again:
+            return f"not compared: none of the {self.recorded:,} recorded replicas was trained again"
         parts = [f"{self.again:,} of {self.recorded:,} replicas compared, {self.equal:,} of them equal to rounding"]
         apart, where = self.score.scale * self.largest[0], self.largest[1]
         parts.append(f"{self.score.label}: within {apart:.2f}" + (f" ({where})" if where else ""))
@@ -118,6 +133,8 @@ class Agreement(NamedTuple):
             parts.append(f"other settings tuned for {', '.join(self.tuned)}")
         if self.unlike:
             parts.append(f"DIFFERENT AT EPOCH 0: {self.unlike} replicas")
+        if self.open:
+            parts.append(f"means that too few seeds compare: {', '.join(self.open)}")
         if self.apart:
             parts.append(f"MEANS BEYOND TOLERANCE: {', '.join(self.apart)}")
         return "; ".join(parts)
@@ -200,17 +217,18 @@ def agreement(study: Study, recorded: pd.DataFrame, again: pd.DataFrame) -> Agre
 
 def _means(study: Study, recorded: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
     """Compare the arms' mean results, over the seeds of both tables."""
-    result, arms = study.task.RESULT, {}
+    result, arms, meaning = study.task.RESULT, {}, column(study.task, study.task.RESULT)
     if result in recorded and result in again:
         several = (table.dropna(subset=result).set_index(["arm", "seed"])[result] for table in (recorded, again))
         pairs = pd.concat(several, axis=1, keys=["recorded", "again"], join="inner")
         for arm, pair in pairs.groupby("arm", sort=False):
+            reach = math.inf  # of one seed
             if len(pair) > 1:
                 error = (pair.again - pair.recorded).std() / math.sqrt(len(pair))
                 reach = stats.t.ppf((1 + CONFIDENCE) / 2, len(pair) - 1) * error
-                (tolerance,) = _tolerance(study, pd.DataFrame({result: [pair.recorded.mean()]}))[result]
-                arms[arm] = [*pair.mean(), reach + tolerance]
-    return pd.DataFrame.from_dict(arms, orient="index", columns=["recorded", "again", "allowed"])
+            (tolerance,) = _tolerance(study, pd.DataFrame({result: [pair.recorded.mean()]}))[result]
+            arms[arm] = [*pair.mean(), reach + tolerance, max(meaning.margin / meaning.scale, tolerance)]
+    return pd.DataFrame.from_dict(arms, orient="index", columns=["recorded", "again", "allowed", "margin"])
 
 
 def _train(study: Study, phase: str, several: list[Replica], epochs: int | None) -> list[pd.DataFrame]:

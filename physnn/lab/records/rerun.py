@@ -239,7 +239,7 @@ def _run(given: argparse.Namespace, program: str) -> int:
         if time.monotonic() < end:
             raise KeyboardInterrupt
         print("the time is over; the same command goes on from here")
-    if any(isinstance(each.agreement, Agreement) and not each.agreement.agrees for each in made):
+    if any(isinstance(each.agreement, Agreement) and each.agreement.agrees is False for each in made):
         print(f"{program}: what was run again does not agree with the record", file=sys.stderr)
         return 1
     return 0

@@ -145,6 +145,32 @@ def test_a_table_is_compared_with_itself_and_with_runs_from_other_seeds(study):
     assert tuned.tuned == ["MLP"] and tuned.again == 15 and tuned.agrees
 
 
+def test_nothing_in_common_is_not_compared(study):
+    table = study.table()
+    other = agreement(study, table, table.assign(seed=table.seed + 1000))
+    assert other.agrees is None
+    assert str(other) == "not compared: none of the 18 recorded replicas was trained again"
+
+
+def test_means_of_few_seeds_that_drift_are_neither_equal_nor_apart(study):
+    """Student's interval of three differences at this confidence is 58 standard deviations wide to each side."""
+    table = study.table()
+    drift = table.test_accuracy + 0.02 * (table.seed - 0.5) * (table.arm == "MLP")
+    found = agreement(study, table, table.assign(test_accuracy=drift))
+    assert found.agrees is None and found.open == ["MLP"] and not found.apart
+    assert "means that too few seeds compare: MLP" in str(found)
+    near = table.test_accuracy + 0.001 * (table.seed - 0.5) * (table.arm == "MLP")
+    assert agreement(study, table, table.assign(test_accuracy=near)).agrees
+
+
+def test_an_arm_of_one_seed_is_compared_too(study):
+    table = study.table()
+    one = table[(table.phase == "tuning") | (table.seed == 1)]
+    assert agreement(study, one, one).agrees and len(agreement(study, one, one).arms) == 2
+    moved = agreement(study, one, one.assign(test_accuracy=one.test_accuracy + 0.05))
+    assert moved.agrees is None and sorted(moved.open) == ["MLP", "linear"]
+
+
 def test_a_mean_is_judged_by_the_spread_of_its_differences(study):
     rows = pd.DataFrame({"arm": "a", "seed": range(10), "test_accuracy": 0.9})
 
