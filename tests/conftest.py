@@ -11,8 +11,10 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-# Started in the background of a shell, the tests are deaf to Ctrl-C, and so would be all that they start.
+# Started in the background of a shell, or by nohup, the tests are deaf to Ctrl-C or to the end of a terminal, and so
+# would be all that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -26,8 +26,12 @@ esac
 """
 
 
+# As from a shell, also where `make test` has started the tests.
+SHELL = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+
+
 def make(*arguments: str, folder: Path = ROOT, **variables: str) -> subprocess.CompletedProcess:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")} | variables
+    clean = SHELL | variables
     command = ["make", "--no-print-directory", *arguments]
     return subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, check=False)
 
@@ -117,7 +121,7 @@ def setting_up(tmp_path):
 
 def test_two_at_once_set_an_environment_up_once(setting_up):
     command, venv, log = setting_up
-    first = subprocess.Popen(["make", *command], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    first = subprocess.Popen(["make", *command], cwd=ROOT, env=SHELL, stdout=subprocess.PIPE, text=True)
     wait_for(lambda: "begun" in log.read_text(), "the set-up")
     second = make(*command)
     assert first.communicate()[0].count("setting up") == 1
@@ -130,10 +134,11 @@ def test_two_at_once_set_an_environment_up_once(setting_up):
 
 def test_after_an_interruption_the_one_that_waits_begins_from_nothing(setting_up):
     command, venv, log = setting_up
-    first = subprocess.Popen(["make", *command], cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
+    quiet = {"stdout": subprocess.DEVNULL, "start_new_session": True}
+    first = subprocess.Popen(["make", *command], cwd=ROOT, env=SHELL, **quiet)
     wait_for(lambda: "begun" in log.read_text(), "the set-up")
     (venv / "half").touch()
-    second = subprocess.Popen(["make", *command], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    second = subprocess.Popen(["make", *command], cwd=ROOT, env=SHELL, stdout=subprocess.PIPE, text=True)
     assert "waiting for another" in second.stdout.readline()
     os.killpg(first.pid, signal.SIGINT)
     assert first.wait() != 0

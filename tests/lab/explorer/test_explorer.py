@@ -247,7 +247,8 @@ def test_the_parameter_knows_every_study_with_final_runs():
     names = {"printed": "as-printed", "loss": "loss-terms", "layer": "layer-terms", "optimizer": "optimizer-terms"}
     text = (RESULTS.parent / "notebooks" / "explorer.md").read_text(encoding="utf-8")
     choices = re.search(r"^study: str.*\{(.*)\}$", text, re.MULTILINE)[1].split(", ")
-    designs = {path.parent.name: yaml.safe_load(path.read_text()) for path in RESULTS.glob("*/design.yml")}
+    recorded = (path.with_name("design.yml") for path in RESULTS.glob("*/table.csv"))
+    designs = {path.parent.name: yaml.safe_load(path.read_text()) for path in recorded}
     wanted = {name for name, design in designs.items() if "final" in design}
     assert {names.get(choice, choice) for choice in choices} == wanted
 

@@ -15,7 +15,7 @@ from physnn.lab.sweeping.store import Folder
 from tests.lab.running.clusters import wait_for
 from tests.lab.sweeping.sweeps import at_work_in, finish, make_notebook, runs, start
 
-POINTS, KILLS = 8, 10
+POINTS, KILLS = 6, 6
 
 
 class Sweep:
