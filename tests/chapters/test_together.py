@@ -110,5 +110,5 @@ def test_the_design_is_the_factorial_that_the_chapter_reads():
         assert (recipe["loss"] == "ginzburg-landau") == (": GL" in name)
         assert (recipe["layer"] == "dynamic") == ("dynamic" in name)
         assert (recipe["temperature"] == "search") == ("noise" in name)
-    rates = [setting["lr"] for setting in study.settings]
+    rates = [setting["lr"] for setting in study.settings("linear: " + cells[0])]
     assert len(set(rates)) == len(rates) == study.design["tuning"]["trials"]  # a rate names its trial

@@ -8,6 +8,7 @@ from typing import Any
 from physnn.lab.running import yaml_file
 
 SEARCH = "search"  # an arm's hyperparameter that a trial sets
+OWN = ("draw", "lr_unit")  # what a recipe may say of the trials of its own arm
 
 
 class StudyError(ValueError):
@@ -29,9 +30,10 @@ def read(path: Path) -> dict[str, Any]:
         _part("the design", design, {"arms": _arms, "tuning": _mapping}, _MORE)
         tuning = design["tuning"]
         at_random = "trials" in tuning
-        values, search = (_bounds, {"trials": _count, "draw": _whole}) if at_random else (_values, {})
+        values, search = (_bounds, {"trials": _count}) if at_random else (_values, {})
+        more = {"draw": _whole} if at_random else {}
         others = dict.fromkeys(tuning.keys() - _RUNS.keys() - {"trials", "draw"}, values)
-        _part("tuning", tuning, {"lr": values, **_RUNS, **search}, others | {"extras": _names})
+        _part("tuning", tuning, {"lr": values, **_RUNS, **search}, others | more | {"extras": _names})
         if "final" in design:
             _part("final", design["final"], _RUNS, {"extras": _names})
         for arm in (arm for pair in design.get("contrasts", ()) for arm in pair):
@@ -40,6 +42,27 @@ def read(path: Path) -> dict[str, Any]:
     except StudyError as error:
         raise StudyError(f"{path}: {error}") from None
     return design
+
+
+def trials_of(arm: str, recipe: Mapping[str, Any], tuning: Mapping[str, Any]) -> tuple[dict[str, Any], int, float]:
+    """Return an arm's recipe without what it says of its trials: the draw, and the unit of its learning rates.
+
+    Raises:
+        StudyError: it says so where nothing is drawn, there is no draw, or one of the two is not of its kind.
+    """
+    rest = {key: value for key, value in recipe.items() if key not in OWN}
+    draw, unit = recipe.get("draw", tuning.get("draw")), recipe.get("lr_unit", 1.0)
+    if "trials" not in tuning:
+        if given := [key for key in OWN if key in recipe]:
+            raise StudyError(f"the arm {arm!r} has {given}, which is for random trials; tuning has no trials")
+        return rest, 0, 1.0
+    if draw is None:
+        raise StudyError(f"the arm {arm!r} has no draw, the seed of its trials; give it, or tuning, one")
+    if _whole(draw):
+        raise StudyError(f"draw must be a whole number, got {draw!r} for the arm {arm!r}")
+    if not _numbers([unit]) or unit <= 0:
+        raise StudyError(f"lr_unit must be a number above 0, got {unit!r} for the arm {arm!r}")
+    return rest, draw, unit
 
 
 def _part(what: str, given: Any, needed: "dict[str, _Check]", more: "dict[str, _Check]") -> None:

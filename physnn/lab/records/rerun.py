@@ -171,7 +171,7 @@ def _beside(study: Study) -> Study:
 
 def _planned(study: Study) -> int:
     tuning, final = study.design["tuning"]["seeds"], study.design.get("final", {}).get("seeds", [])
-    return len(study.arms) * (len(study.settings) * len(tuning) + len(final))
+    return sum(len(study.settings(arm)) * len(tuning) + len(final) for arm in study.arms)
 
 
 def _agreement(study: Study, done: list[Path]) -> Agreement | str:

@@ -5,8 +5,9 @@ phase, arm, learning rate, seed and epoch) and ``provenance.json``.
 
 Under ``tuning`` a design has ``seeds``, ``epochs`` and the hyperparameters, ``lr`` and those that arms leave to be
 ``search``-ed: lists of values, of which every combination is tried; or, with ``trials`` (how many) and ``draw`` (the
-seed), two bounds each, between which trials are drawn log-uniformly, the same for every arm. ``final`` has ``seeds``,
-``epochs`` and ``extras``; without it there are no final runs.
+seed), two bounds each, between which trials are drawn log-uniformly, the same for every arm. An arm, or a model, may
+have a ``draw`` of its own, and ``lr_unit``: what the drawn learning rates are multiplied by for it. ``final`` has
+``seeds``, ``epochs`` and ``extras``; without it there are no final runs.
 
 What is trained and measured is the ``task``'s (:mod:`physnn.lab.training.task`; without one, images), which reads the
 arms, and takes ``data``, ``batch_size`` and ``extras`` as it needs them.
@@ -16,7 +17,6 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,11 +69,17 @@ class Study:
         except ValueError as error:
             raise StudyError(f"{path}: {error}") from error
         models = self.design.get("models", {"": {}})
-        self.arms = {
+        whole = {
             f"{model}: {arm}" if model else arm: {**shared, **recipe}
             for model, shared in models.items()
             for arm, recipe in self.design["arms"].items()
         }
+        try:
+            parted = {arm: design.trials_of(arm, recipe, self.design["tuning"]) for arm, recipe in whole.items()}
+        except StudyError as error:
+            raise StudyError(f"{path}: {error}") from None
+        self.arms = {arm: recipe for arm, (recipe, _, _) in parted.items()}
+        self._trials = {arm: trials for arm, (_, *trials) in parted.items()}
         rest = ("seeds", "epochs", "trials", "draw", "extras")
         self.hyperparameters = [name for name in self.design["tuning"] if name not in rest]
         sought = {name for recipe in self.arms.values() for name, value in recipe.items() if value == SEARCH}
@@ -126,17 +132,18 @@ class Study:
                 raise StudyError(f"the {part} of study {self.name!r} changed since it was recorded; run: make results")
         return pd.read_csv(self.folder / "table.csv")
 
-    @cached_property
-    def settings(self) -> list[dict[str, float]]:
-        """The values of the hyperparameters that are tried."""
+    def settings(self, arm: str) -> list[dict[str, float]]:
+        """Return the values of the hyperparameters that are tried of an arm."""
         tuning = self.design["tuning"]
         values = {name: tuning[name] for name in self.hyperparameters}
         if "trials" not in tuning:
             return [dict(zip(values, several, strict=True)) for several in product(*values.values())]
+        draw, unit = self._trials[arm]
         logs = np.log([values[name] for name in values])
-        drawn = np.random.default_rng(tuning["draw"]).uniform(*logs.T, size=(tuning["trials"], len(values)))
+        drawn = np.exp(np.random.default_rng(draw).uniform(*logs.T, size=(tuning["trials"], len(values))))
+        drawn[:, self.hyperparameters.index("lr")] *= unit
         # Four digits, that the table holds all of them.
-        return [dict(zip(values, (float(f"{value:.3e}") for value in np.exp(row)), strict=True)) for row in drawn]
+        return [dict(zip(values, (float(f"{value:.3e}") for value in row), strict=True)) for row in drawn]
 
     def replica(self, arm: str, setting: Mapping[str, float], seed: int) -> Replica:
         """Return the run of an arm with the hyperparameters of a setting, or of a row of the table."""
@@ -209,7 +216,9 @@ class Study:
             start, made_by = time.time(), environment()
             data = self.task.checksum(self.budget("tuning").data)  # now, and not after hours, if they are not here
             seeds = self.design["tuning"]["seeds"]
-            trials = [self.replica(arm, each, seed) for arm in self.arms for each in self.settings for seed in seeds]
+            trials = [
+                self.replica(arm, each, seed) for arm in self.arms for each in self.settings(arm) for seed in seeds
+            ]
             rows = parts.finish(self, "tuning", trials, folder, **processes)
             if "final" in self.design:
                 best, seeds = self.tuned(rows), self.design["final"]["seeds"]

@@ -108,7 +108,7 @@ def without(*path):
             DESIGN | {"tuning": {**DESIGN["tuning"], "trials": 2, "draw": 0, "lr": [1, 0.1]}},
             "lr must be two numbers above 0, the lower one first, since there are trials, got [1, 0.1]",
         ),
-        (DESIGN | {"tuning": {**DESIGN["tuning"], "trials": 2}}, "tuning has no draw"),
+        (DESIGN | {"tuning": {**DESIGN["tuning"], "trials": 2}}, "has no draw, the seed of its trials"),
     ],
 )
 def test_a_design_that_is_none_is_said_with_file_and_key(folder, design, said, capsys):
@@ -121,7 +121,7 @@ def test_a_design_that_is_none_is_said_with_file_and_key(folder, design, said, c
 
 def test_rates_in_scientific_numbers_are_numbers(folder):
     write(folder, yaml.safe_dump(DESIGN).replace("- 0.1", "- 1e-1"))
-    assert Study("small", folder / "results").settings == [{"lr": 0.1}, {"lr": 0.4}]
+    assert Study("small", folder / "results").settings("steep") == [{"lr": 0.1}, {"lr": 0.4}]
 
 
 def test_what_the_command_line_names_wrongly(folder, capsys):

@@ -102,8 +102,8 @@ def test_a_random_search_gives_every_arm_the_same_trials_of_what_it_searches(res
     design = {**DESIGN, "arms": arms, "tuning": tuning, "final": final, "contrasts": [["all", "cold"]]}
     path.write_text(yaml.safe_dump(design, sort_keys=False))
     study = Study("small", results)
-    drawn = pd.DataFrame(study.settings)
-    assert len(drawn) == 60 and drawn.equals(pd.DataFrame(Study("small", results).settings))
+    drawn = pd.DataFrame(study.settings("all"))
+    assert len(drawn) == 60 and drawn.equals(pd.DataFrame(Study("small", results).settings("cold")))
     logs = (drawn / [low for low, _ in bounds.values()]).map(math.log)
     share = logs / [math.log(high / low) for low, high in bounds.values()]
     assert share.min().gt(0).all() and share.max().lt(1).all()
@@ -123,6 +123,51 @@ def test_a_random_search_gives_every_arm_the_same_trials_of_what_it_searches(res
         replica = study.replica(arm, run, run.seed)
         assert replica.lr == run.lr and replica.recipe["damping"] == run.damping and replica.seed == 0
     assert study.replica("cold", best, 3).recipe["temperature"] == 0.0
+
+
+def searched(results, models, **tuning):
+    """Return a study with three random trials of what ``SEARCH`` searches, in several models."""
+    bounds = {"lr": [1e-4, 1e-1], "damping": [0.02, 1.0], "temperature": [1e-8, 1e-3], "beta_init": [0.001, 1.0]}
+    tuning = {"trials": 3, **bounds, "seeds": [9], "epochs": 1} | tuning
+    design = {**DESIGN, "models": models, "arms": {"all": SEARCH}, "tuning": tuning}
+    del design["contrasts"]
+    (results / "small" / "design.yml").write_text(yaml.safe_dump(design, sort_keys=False))
+    return Study("small", results)
+
+
+def test_a_model_may_have_a_draw_and_a_unit_of_rates_of_its_own(results):
+    study = searched(results, {"first": {"draw": 1}, "again": {"draw": 1, "lr_unit": 100.0}, "other": {}}, draw=2)
+    assert all(recipe == SEARCH for recipe in study.arms.values())  # no task sees it
+    first, again, other = (pd.DataFrame(study.settings(arm)) for arm in study.arms)
+    assert again.drop(columns="lr").equals(first.drop(columns="lr")) and (again.lr / first.lr).round(9).eq(100).all()
+    assert (other != first).all(axis=None)
+    study.run(workers=1)
+    table = study.table()
+    ended = table[(table.phase == "tuning") & (table.epoch == 1)].groupby("arm", sort=False).lr.agg(list)
+    assert ended.tolist() == [each.lr.tolist() for each in (first, again, other)]
+    assert table[table.phase == "final"].groupby("arm").lr.first().isin([*first.lr, *again.lr, *other.lr]).all()
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ({}, r"the arm 'm: all' has no draw, the seed of its trials; give it, or tuning, one"),
+        ({"draw": 1.5}, r"draw must be a whole number, got 1.5 for the arm 'm: all'"),
+        ({"draw": 1, "lr_unit": 0.0}, r"lr_unit must be a number above 0, got 0.0 for the arm 'm: all'"),
+        ({"draw": 1, "lr_unit": "half"}, r"lr_unit must be a number above 0, got 'half'"),
+    ],
+)
+def test_what_a_recipe_says_of_its_trials_is_checked(results, model, said):
+    with pytest.raises(studies.StudyError, match=said):
+        searched(results, {"m": model})
+
+
+def test_a_draw_without_trials_is_refused(results):
+    design = {**DESIGN, "models": {"m": {"draw": 1}}}
+    del design["contrasts"]
+    (results / "small" / "design.yml").write_text(yaml.safe_dump(design, sort_keys=False))
+    with pytest.raises(studies.StudyError, match=r"has \['draw'\], which is for random trials"):
+        Study("small", results)
 
 
 def test_a_grid_of_two_without_final_runs(results):
@@ -154,8 +199,8 @@ def test_every_recorded_study_is_whole():
         study = Study(path.parent.name)
         table, design = study.table(), study.design
         replicas = table.groupby(["phase", "arm", *study.hyperparameters, "seed"], dropna=False).size()
-        runs = len(study.settings) * len(design["tuning"]["seeds"]) + len(design.get("final", {}).get("seeds", []))
-        assert len(replicas) == len(study.arms) * runs
+        trials = sum(len(study.settings(arm)) for arm in study.arms) * len(design["tuning"]["seeds"])
+        assert len(replicas) == trials + len(study.arms) * len(design.get("final", {}).get("seeds", []))
         assert set(table.columns) >= {"epoch", "loss", "validation_accuracy", "diverged"}
         assert "test_accuracy" in table if "final" in design else "test_accuracy" not in table
         json.dumps(study.provenance)
