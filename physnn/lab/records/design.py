@@ -132,6 +132,6 @@ def _numbers(value: Any) -> bool:
 
 _RUNS: dict[str, _Check] = {"seeds": _seeds, "epochs": _count}
 _MORE: dict[str, _Check] = {
-    **{"question": _text, "task": _text, "data": _text, "batch_size": _count},
+    **{"question": _text, "widens": _text, "task": _text, "data": _text, "batch_size": _count},
     **{"models": _arms, "final": _mapping, "contrasts": _pairs},
 }

@@ -53,16 +53,6 @@ def lost_runs(study: Study, rows: pd.DataFrame) -> pd.Series:
     return len(study.design["final"]["seeds"]) - ended
 
 
-def at_edge(study: Study) -> pd.Series:
-    """Return the chosen learning rates that are the lowest or the highest of those tried, by arm.
-
-    Such an arm might do better outside the range.
-    """
-    chosen = study.tuned(study.table()).lr
-    rates = study.design["tuning"]["lr"]
-    return chosen[chosen.isin([min(rates), max(rates)])]
-
-
 def glue_plan(study: Study) -> None:
     """Name what the design fixes: seeds and epochs of the final runs, ``n`` and ``n-epochs``, ``n-arms``, ``n-rates``.
 

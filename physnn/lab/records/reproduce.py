@@ -241,8 +241,9 @@ def _train(study: Study, phase: str, several: list[Replica], epochs: int | None)
 
 
 def _numbers(study: Study, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return what was measured of a replica, by epoch."""
-    names = [name for name in rows if name not in (*LABELS, *study.hyperparameters)]
+    """Return what was measured of a replica, by epoch; texts, such as packed answers, say no more than the numbers."""
+    other = (*LABELS, *study.hyperparameters)
+    names = [name for name in rows if name not in other and pd.api.types.is_numeric_dtype(rows[name])]
     return rows.set_index("epoch")[names].astype(float)
 
 

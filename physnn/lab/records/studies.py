@@ -7,7 +7,8 @@ Under ``tuning`` a design has ``seeds``, ``epochs`` and the hyperparameters, ``l
 ``search``-ed: lists of values, of which every combination is tried; or, with ``trials`` (how many) and ``draw`` (the
 seed), two bounds each, between which trials are drawn log-uniformly, the same for every arm. An arm, or a model, may
 have a ``draw`` of its own, and ``lr_unit``: what the drawn learning rates are multiplied by for it. ``final`` has
-``seeds``, ``epochs`` and ``extras``; without it there are no final runs.
+``seeds``, ``epochs`` and ``extras``; without it there are no final runs. With ``widens``, the name of another study, a
+design runs some of its arms again, with wider ranges and all else alike (:mod:`physnn.lab.records.edges`).
 
 What is trained and measured is the ``task``'s (:mod:`physnn.lab.training.task`; without one, images), which reads the
 arms, and takes ``data``, ``batch_size`` and ``extras`` as it needs them.
@@ -138,12 +139,17 @@ class Study:
         values = {name: tuning[name] for name in self.hyperparameters}
         if "trials" not in tuning:
             return [dict(zip(values, several, strict=True)) for several in product(*values.values())]
-        draw, unit = self._trials[arm]
-        logs = np.log([values[name] for name in values])
+        draw, _ = self._trials[arm]
+        logs = np.log([self.bounds(arm, name) for name in values])
         drawn = np.exp(np.random.default_rng(draw).uniform(*logs.T, size=(tuning["trials"], len(values))))
-        drawn[:, self.hyperparameters.index("lr")] *= unit
         # Four digits, that the table holds all of them.
         return [dict(zip(values, (float(f"{value:.3e}") for value in row), strict=True)) for row in drawn]
+
+    def bounds(self, arm: str, name: str) -> tuple[float, float]:
+        """Return the lowest and the highest value that can be tried of an arm's hyperparameter."""
+        values, (_, unit) = self.design["tuning"][name], self._trials[arm]
+        factor = unit if name == "lr" else 1.0
+        return factor * min(values), factor * max(values)
 
     def replica(self, arm: str, setting: Mapping[str, float], seed: int) -> Replica:
         """Return the run of an arm with the hyperparameters of a setting, or of a row of the table."""

@@ -11,11 +11,12 @@ from torch import Tensor
 from physnn.field import difference, normalize
 from physnn.lab.data.corruptions import FAMILIES, SEVERITIES, corrupt
 from physnn.lab.data.images import Dataset, Split
+from physnn.lab.metrics.answers import pack
 from physnn.lab.metrics.fields import dirichlet, moran
 from physnn.lab.metrics.outputs import accuracy, ece, fit_scale, nll
 from physnn.lab.training.stack import EVALUATED, Stack
 
-EXTRAS = ("corruptions", "coherence", "corrupted-validation")
+EXTRAS = ("answers", "corruptions", "coherence", "corrupted-validation")
 OF_OUTPUTS = {"accuracy": accuracy, "nll": nll, "ece": ece}
 CORRUPTION_SEED = 0
 SALIENT = 1000  # test images whose saliency is looked at
@@ -35,10 +36,13 @@ def after_epoch(stack: Stack, images: Dataset, extras: Collection[str] = ()) -> 
     return values
 
 
-def at_end(stack: Stack, images: Dataset, test: bool, extras: Collection[str] = ()) -> dict[str, Tensor]:
-    """Return ``scale`` and, with ``test``, what is measured of training and test images, with the extras, (R,) each."""
+def at_end(stack: Stack, images: Dataset, test: bool, extras: Collection[str] = ()) -> dict[str, Tensor | list[str]]:
+    """Return ``scale`` and, with ``test``, what is measured of training and test images, with the extras, (R,) each.
+
+    The extra ``answers`` gives ``test_right``, a text for each replica (:mod:`physnn.lab.metrics.answers`).
+    """
     scale = fit_scale(stack.outputs(images, images.validation), images.validation.labels)
-    values = {"scale": scale}
+    values: dict[str, Tensor | list[str]] = {"scale": scale}
     if not test:
         return values
     outputs, labels = stack.outputs(images, images.train), images.train.labels
@@ -49,6 +53,8 @@ def at_end(stack: Stack, images: Dataset, test: bool, extras: Collection[str] = 
     values["test_roughness"] = dirichlet(outputs, 1).nanmean(-1)
     u = normalize(outputs.flatten(0, 1), "sample").view_as(outputs)
     values["test_spatial"] = difference(u, 2, "periodic").square().mean((1, 2))
+    if "answers" in extras:
+        values["test_right"] = [pack(right.numpy()) for right in (outputs.argmax(-1) == labels).cpu()]
     if "corruptions" in extras:
         values |= _corruption_errors(stack, images, "test")
     if "coherence" in extras:

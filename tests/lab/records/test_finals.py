@@ -74,11 +74,10 @@ def test_a_study_without_final_runs_says_so(tmp_path):
         finals.final_rows(study)
 
 
-def test_lost_runs_and_rates_at_the_edge(study):
+def test_lost_runs(study):
     lost = finals.lost_runs(study, finals.final_rows(study))
     assert lost.to_dict() == {"linear: a": 0, "linear: b": 0, "MLP: a": 1, "MLP: b": 0}
     assert finals.lost_runs(study, finals.final_rows(study).iloc[:0]).sum() == 12
-    assert finals.at_edge(study).to_dict() == {"linear: a": 0.1, "MLP: a": 10.0}
 
 
 def test_planned_contrasts_are_compared_in_each_model(study, tmp_path):

@@ -20,7 +20,7 @@ DESIGN = {
         "MLP": {**SHARED, "widths": [64, 16, 10], "layer": "linear", "loss": "cross-entropy"},
     },
     "tuning": {"lr": [0.01, 0.1, 1e30], "damping": [0.1, 0.5], "seeds": [9], "epochs": 2},
-    "final": {"seeds": [0, 1, 2], "epochs": 4},
+    "final": {"seeds": [0, 1, 2], "epochs": 4, "extras": ["answers"]},
 }
 
 

@@ -8,6 +8,7 @@ import torch
 
 from physnn.lab.data.corruptions import FAMILIES, SEVERITIES, corrupt
 from physnn.lab.data.images import load
+from physnn.lab.metrics.answers import unpack
 from physnn.lab.metrics.fields import dirichlet, moran
 from physnn.lab.models.recipe import Recipe
 from physnn.lab.training.measures import CORRUPTION_SEED, at_end
@@ -46,6 +47,16 @@ def test_the_extras_are_those_of_the_module(name):
         torch.testing.assert_close(rows, network[1].weight)
 
 
+def test_packed_answers_are_those_whose_share_is_the_accuracy():
+    recipe = {"widths": [64, 10], "layer": "linear", "loss": "cross-entropy", "optimizer": "sgd", "momentum": 0.9}
+    several = [Replica("a", recipe, lr, seed) for lr, seed in [(0.1, 3), (0.01, 4)]]
+    table = train(several, "digits", epochs=2, batch_size=256, test=True, extras=["answers"])
+    last, count = table[table.epoch == 2], len(load("digits").test)
+    assert table[table.epoch < 2].test_right.isna().all() and last.test_right.nunique() == 2
+    right = [unpack(text, count).mean() for text in last.test_right]
+    assert right == pytest.approx(last.test_accuracy.tolist(), abs=1e-6)
+
+
 def test_the_corrupted_validation_images_are_those_of_the_corruptions():
     replica, digits = Replica("linear", {**NET, **LAYERS["linear"]}, 0.1, 3), load("digits")
     table = train([replica], "digits", epochs=1, batch_size=256, extras=["corrupted-validation"])
@@ -66,5 +77,7 @@ def test_the_columns_are_there_when_asked_for():
     table = train([replica], "digits", epochs=1, batch_size=256, test=True, extras=["corruptions"])
     assert table.filter(like="error_").iloc[-1].between(0, 1).all() and table.filter(like="error_").shape[1] == 21
     assert not set(table) & {"weights_moran"} and math.isnan(table.error_blur_1.iloc[0])
-    with pytest.raises(ValueError, match=r"extras must be of corruptions, coherence, corrupted-v.*, got \['noise'\]"):
+    with pytest.raises(
+        ValueError, match=r"extras must be of answers, corruptions, coherence, corrupted-v.*, got \['noise'\]"
+    ):
         train([replica], "digits", epochs=1, extras=["noise"])

@@ -18,6 +18,7 @@ SHARE = 2.5e-4  # two of 10,000 images
 ACCURACY = {"scale": 100, "decimals": 2, "margin": 0.2, "tolerance": SHARE, "larger": True}
 COLUMNS: Mapping[str, Column] = {
     "test_accuracy": Column("share of test images whose largest output is the label's", "test accuracy, %", **ACCURACY),
+    "test_right": Column("which test images are answered rightly, packed, of the extra `answers`"),
     "test_nll": Column(
         "cross-entropy of the test images, of outputs times `scale`", "test NLL, nats", decimals=4, larger=False
     ),
@@ -117,7 +118,7 @@ def run(
         measured = {**averages, **after_epoch(stack, images, budget.extras)}
         if epoch == budget.epochs:
             measured |= at_end(stack, images, budget.test, budget.extras)
-        columns = {name: value.tolist() for name, value in measured.items()}
+        columns = {name: value if isinstance(value, list) else value.tolist() for name, value in measured.items()}
         yield [
             {**{name: column[i] for name, column in columns.items()}, "seconds": seconds} if alive else None
             for i, alive in enumerate(stack.alive)
