@@ -8,6 +8,8 @@ several, by their names: the paired sum. ``measure`` is
   of all that begin so;
 - ``near-best``: the share of settings, in percent, whose score after the last tuning epoch is at most ``within``
   worse than that of the arm's best one, each the mean of its seeds. A run that diverged counts as the task's guess;
+- ``regret``: by how much the expected best of ``trials`` settings stays behind that of ``of``, likewise, with an
+  interval by resampling settings (:func:`physnn.lab.statistics.budget.regret_interval`); two arms' are paired in order;
 - ``diverged``: the share of the tuning runs, in percent, that diverged. Both have the intervals of shares
   (:mod:`physnn.lab.statistics.shares`);
 - ``epochs-to``: the epochs that the final runs need to a score of ``threshold``, over seeds. A run that does not get
@@ -37,13 +39,14 @@ from physnn.lab.records.provenance import RESULTS
 from physnn.lab.records.rules import DECIDED, Condition, alternatives, overlap
 from physnn.lab.records.studies import Study
 from physnn.lab.statistics import shares, stats
-from physnn.lab.statistics.budget import near_best
+from physnn.lab.statistics.budget import near_best, regret_interval
 from physnn.lab.statistics.matching import matched
 from physnn.lab.statistics.survival import Duration, epochs_to_threshold
 from physnn.lab.training.task import Column, column
 
 UNTESTABLE, UNDECIDED = "untestable", "undecided"
-KINDS = ("final", "near-best", "diverged", "epochs-to", "matched")
+KINDS = ("final", "near-best", "regret", "diverged", "epochs-to", "matched")
+OF_SETTINGS = ("near-best", "regret")
 OF_EVENTS = ("near-best", "diverged")  # what happened or not; the others are numbers of seeds
 
 
@@ -126,6 +129,8 @@ def effect(how: Mapping[str, Any], results: Path = RESULTS) -> Effect:
     if "weights" in how:
         several = [weight * each for weight, each in zip(how["weights"].values(), values, strict=True)]
         return Effect(stats.mean_interval(sum(several)))
+    if how.get("measure") == "regret":
+        return Effect(regret_interval(values[0], how["trials"], how["of"], *values[1:]))
     censored = tuple(_censored(study, arm, how) for arm in arms)
     if how.get("measure") in OF_EVENTS:
         found = shares.share(values[0]) if len(values) == 1 else shares.paired_shares(*values).difference
@@ -162,15 +167,15 @@ def _values(study: Study, table: pd.DataFrame, arm: str, how: Mapping[str, Any])
     begun = rows[rows.epoch == 0].set_index([*setting, "seed"])
     if measure == "diverged":
         return begun.diverged.astype(bool)
-    if measure == "near-best":
+    if measure in OF_SETTINGS:
         ended = rows[rows.epoch == study.design["tuning"]["epochs"]].set_index([*setting, "seed"])
         score, sign = _score(study)
         factor = sign * score.scale
         if score.guess is None:
-            raise ValueError(f"task {study.task_name}: the column {study.task.SCORE} needs a guess, for near-best")
+            raise ValueError(f"task {study.task_name}: the column {study.task.SCORE} needs a guess, for {measure}")
         ended = (factor * ended[study.task.SCORE]).reindex(begun.index).fillna(factor * score.guess)
-        reached = ended.groupby(level=setting).mean()
-        return near_best(reached, how["within"])
+        reached = ended.groupby(level=setting, sort=False).mean()
+        return near_best(reached, how["within"]) if measure == "near-best" else reached
     raise ValueError(f"measure must be one of {', '.join(KINDS)}, got {measure!r}")
 
 

@@ -70,3 +70,34 @@ def test_exact_ties_are_near_the_best():
     for percent in range(50, 100):
         values = [percent / 100, (percent - 3) / 100, (percent - 4) / 100]
         assert budget.share_near_best(values, 0.03) == 2 / 3
+
+
+def test_regret_is_what_more_trials_gain():
+    values = np.random.default_rng(3).normal(size=40)
+    mean = budget.expected_best(values)["mean"]
+    assert budget.regret(values, 3, 17) == pytest.approx(mean[17] - mean[3])
+    other = np.random.default_rng(4).normal(size=40)
+    found = budget.regret_interval(values, 3, 17, other)
+    assert found.mean == pytest.approx(budget.regret(values, 3, 17) - budget.regret(other, 3, 17)) and found.n == 40
+    assert budget.regret_interval(values, 3, 17, values)[:3] == pytest.approx((0, 0, 0))
+    assert budget.regret_interval([0.5] * 9, 1, 4)[:3] == (0, 0, 0)
+
+
+def test_the_interval_of_regret_covers_it():
+    """Of uniform values the best of n is n/(n+1). Of 100 intervals 95 % cover, fewer than 87 once in 1,000."""
+    rng, true, covered = np.random.default_rng(5), 8 / 9 - 2 / 3, 0
+    for _ in range(100):
+        _, low, high, _ = budget.regret_interval(rng.uniform(size=60), 2, 8)
+        covered += low <= true <= high
+    assert covered >= 87
+
+
+@pytest.mark.parametrize(("trials", "of"), [(0, 4), (4, 4), (2, 6)])
+def test_regret_needs_more_trials_than_it_is_of(trials, of):
+    with pytest.raises(ValueError, match=rf"must be 1 <= trials < of <= 5, .* got {trials} and {of}"):
+        budget.regret([0.1, 0.2, 0.3, 0.4, 0.5], trials, of)
+
+
+def test_arms_of_unequal_trials_have_no_difference_of_regret():
+    with pytest.raises(ValueError, match="need the same trials, got 4 and 3"):
+        budget.regret_interval([0.1, 0.2, 0.3, 0.4], 1, 2, [0.1, 0.2, 0.3])
