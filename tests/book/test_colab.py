@@ -13,7 +13,7 @@ from tests.book import colab
 # What the book may count on; Colab ships far more.
 SHIPPED = ["torch", "torchvision", "matplotlib", "seaborn", "ipykernel", "nbclient"]
 # What Colab ships too, and what `make test` therefore need not download again.
-ALSO_SHIPPED = ["bokeh", "pyyaml", "scikit-learn", "scipy", "tqdm"]
+ALSO_SHIPPED = ["bokeh", "geoopt", "pyyaml", "scikit-image", "scikit-learn", "scipy", "tqdm"]
 
 
 @pytest.fixture(scope="module")
