@@ -63,7 +63,7 @@ def family(several: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         The index is that of the columns; ``mean``, ``low``, ``high``, ``n``, ``effect`` (Cohen's d), ``t_p``,
-        ``wilcoxon_p`` and ``holm_p``, as :func:`physnn.lab.statistics.stats.comparisons` gives them.
+        ``flip_p`` and ``holm_p``, as :func:`physnn.lab.statistics.stats.comparisons` gives them.
 
     Raises:
         ValueError: as :func:`physnn.lab.statistics.stats.compare`.

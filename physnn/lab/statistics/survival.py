@@ -84,32 +84,40 @@ def restricted_mean(durations: Durations, horizon: float) -> Interval:
 
     .. math::
         \mu = \int_0^h S(t)\,dt, \qquad
-        \sigma^2 = \frac{n}{n-1} \sum_{t_i < h} \Bigl(\int_{t_i}^h S(t)\,dt\Bigr)^2 \frac{d_i}{n_i (n_i - d_i)},
-        \qquad \mu \pm t_{0.975,\,n-1}\,\sigma
+        \sigma^2 = \frac{m}{m-1} \sum_{t_i < h} \Bigl(\int_{t_i}^h S(t)\,dt\Bigr)^2 \frac{d_i}{n_i (n_i - d_i)},
+        \qquad \mu \pm t_{0.975,\,m-1}\,\sigma
 
-    Where no run is censored before the horizon, this is Student's interval of the mean of min(t, h), and paired arms
-    can be compared by :func:`physnn.lab.statistics.stats.compare` of those. Source: Klein and Moeschberger (2003),
-    section 4.5, with n - 1 degrees of freedom for small n.
+    with the m runs whose min(t, h) is known, those that are not censored before the horizon. Where none is, this is
+    Student's interval of the mean of min(t, h), and paired arms can be compared by
+    :func:`physnn.lab.statistics.stats.compare` of those. Where some are, the sum, which is Greenwood's (Klein and
+    Moeschberger 2003, section 4.5), knows of n runs and is the work of m: with n - 1 degrees of freedom 86 to 92 %
+    of intervals of ten runs held the mean, with m - 1 it is 93 % and more (`tests/lab/statistics/test_survival.py`).
+
+    A curve that falls to zero after some run was censored, and before the horizon, is no evidence that nobody takes
+    longer; it is refused.
 
     Raises:
-        ValueError: fewer than two runs, a time that is negative or not finite, or a horizon up to which the curve is
-            not known, because the last run is censored before it.
+        ValueError: fewer than two runs, or two whose time up to the horizon is known, a time that is negative or not
+            finite, or a horizon beyond the last time, when a run is censored.
     """
     runs = _checked(durations)
     last = runs.epochs.max()
     if len(runs) < 2 or not horizon > 0:
         raise ValueError(f"a restricted mean needs two runs and a positive horizon, got {len(runs)} and {horizon}")
-    if horizon > last and not runs.observed[runs.epochs == last].all():
-        raise ValueError(f"the runs are only known up to {last}, where one is censored; take that as the horizon")
+    if horizon > last and not runs.observed.all():
+        raise ValueError(f"the runs are only known up to {last}, and some are censored; take that as the horizon")
+    known = int((runs.observed | (runs.epochs >= horizon)).sum())
+    if known < 2:
+        raise ValueError(f"a restricted mean needs two runs that are known up to {horizon}, got {known} of {len(runs)}")
     curve = _curve(runs)
     curve = curve[curve.epochs < horizon]
     areas = curve.survival * np.diff(np.append(curve.epochs, horizon))
     after = areas[::-1].cumsum()[::-1]  # from each time to the horizon
     left = curve.at_risk - curve.events
     terms = (after**2 * curve.events / (curve.at_risk * left))[left > 0]  # where none is left, no area is either
-    n, mean = len(runs), float(areas.sum())
-    half = float(stats.t.ppf(0.975, n - 1) * np.sqrt(n / (n - 1) * terms.sum()))
-    return Interval(mean, mean - half, mean + half, n)
+    mean = float(areas.sum())
+    half = float(stats.t.ppf(0.975, known - 1) * np.sqrt(known / (known - 1) * terms.sum()))
+    return Interval(mean, mean - half, mean + half, len(runs))
 
 
 class LogRank(NamedTuple):

@@ -94,5 +94,5 @@ def test_what_is_zero_on_paper_is_no_effect():
     cells = random_cells(factors="AB")
     cells["y"] = 0.1 * (cells.seed + 1) + 0.3 * cells.A + 0.7 * cells.B
     found = factorial.family(factorial.effects(cells, ["A", "B"], "y"))
-    assert found.loc["A × B", ["mean", "t_p", "wilcoxon_p", "effect"]].tolist() == [0, 1, 1, 0]
+    assert found.loc["A × B", ["mean", "t_p", "flip_p", "effect"]].tolist() == [0, 1, 1, 0]
     assert found.loc["A", "mean"] == 0.3
