@@ -66,7 +66,8 @@ def scoreboard(board: Board) -> str:
         "where the post leaves open what would decide. Otherwise it is **undecided**: not yet measured, or measured "
         "and neither way. No two verdicts of a rule can be met at once. Apart from the verdict a card says whether a "
         "**repair** was found, a change that makes the statement true. Intervals are 95 % intervals of a mean, or of "
-        "the mean of paired differences ({mod}`physnn.lab.statistics.stats`).",
+        "the mean of paired differences ({mod}`physnn.lab.statistics.stats`); [](../notebooks/evidence.ipynb) says how "
+        "far they hold.",
     ]
     for heading, (title, about) in SECTIONS.items():
         parts += [f"## {title}", about]
