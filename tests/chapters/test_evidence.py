@@ -38,7 +38,7 @@ def test_the_sizes_are_those_of_searches_runs_and_images(page):
         values = np.stack([page["study"](*sizes) for _ in range(400)]).mean(axis=(1, 2, 3))
         assert values.std() == pytest.approx(n**-0.5, rel=0.2), axis
     parts = spread(page["study"](0, 0, 1))
-    assert parts.draws == parts.seeds == 0 < parts.images
+    assert max(parts.draws, parts.seeds) < 1e-12 < parts.images
 
 
 def test_every_function_that_the_page_names_exists():
