@@ -16,8 +16,10 @@ from book.tools.project import BookError, Project
 from physnn.lab.models.network import parameter_count
 from physnn.lab.models.recipe import Recipe
 from physnn.lab.records import formulas, verdicts
+from physnn.lab.records.rules import DECIDED, alternatives
 from physnn.lab.records.studies import Study
 from physnn.lab.statistics import stats
+from physnn.lab.statistics.flips import sign_flip
 from tests.book import quotations
 from tests.lab.records.by_hand import RULE, record
 
@@ -137,6 +139,30 @@ def test_the_verdicts_on_record_follow_from_the_numbers(board):
     assert formulas.stable_states(0.0035, -5.0) == 1 and formulas.stable_states(0.0035, -5.0, 5.0) == 3
     assert verdict[8] == "part"
     assert {number for number, judged in verdict.items() if judged == "holds"} == set()
+
+
+def test_no_verdict_hangs_on_an_interval_that_the_exact_test_does_not_bear_out(board):
+    """Where a verdict needs an interval of paired seeds to lie beyond a bound, the sign-flip test says the same."""
+    borne_out = 0
+    for claim in board.claims:
+        judgement = board.judgements[claim.number]
+        if judgement.verdict not in DECIDED:
+            continue
+        for condition in {
+            each for way in alternatives(claim.rule[judgement.verdict], judgement.effects) for each in way
+        }:
+            effect, how = judgement.effects[condition.name], claim.rule["effects"][condition.name]
+            of_seeds = (
+                effect.pair is not None and not any(effect.censored) and how.get("measure") not in verdicts.OF_EVENTS
+            )
+            beyond = {"above": effect.interval.low > condition.bound, "below": effect.interval.high < condition.bound}
+            if of_seeds and beyond.get(condition.relation):
+                p = sign_flip(effect.pair[0] - effect.pair[1] - condition.bound)
+                assert p <= 0.05, (
+                    f"claim {claim.number}: {condition} is met by the interval, and the sign-flip p is {p:.3f}"
+                )
+                borne_out += 1
+    assert borne_out
 
 
 def test_no_card_denies_what_its_badge_says(board):
