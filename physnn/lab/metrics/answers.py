@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+COUNT = 4  # bytes at the beginning that say how many answers there are
+
 
 def pack(right: np.ndarray | Sequence[bool]) -> str:
-    """Return the answers of one run, right or wrong for each of n images, as the base64 of zlib of eight to a byte.
+    """Return the answers of one run, right or wrong for each of n images, as the base64 of zlib of n and n bits.
 
     Of 10,000 answers, 300 of them wrong, about 500 characters are left. A run that diverged has no
     answers: leave its field empty.
@@ -19,29 +21,27 @@ def pack(right: np.ndarray | Sequence[bool]) -> str:
     answers = np.asarray(right)
     if answers.dtype != bool or answers.ndim != 1 or not answers.size:
         raise ValueError(f"answers must be booleans of shape (n,), got {answers.dtype} of shape {answers.shape}")
-    return base64.b64encode(zlib.compress(np.packbits(answers).tobytes(), 9)).decode("ascii")
+    raw = answers.size.to_bytes(COUNT, "big") + np.packbits(answers).tobytes()
+    return base64.b64encode(zlib.compress(raw, 9)).decode("ascii")
 
 
-def unpack(text: str, n: int) -> np.ndarray:
-    """Return the n answers that :func:`pack` made a text of, booleans of shape (n,).
+def unpack(text: str) -> np.ndarray:
+    """Return the answers that :func:`pack` made a text of, booleans of shape (n,).
 
     The check sum of zlib tells whether the text is whole.
 
     Raises:
-        ValueError: the text is missing, damaged, or holds another number of answers, as far as whole bytes can tell.
+        ValueError: the text is missing or damaged.
     """
     if not isinstance(text, str):
         raise ValueError(f"the answers are missing: expected the text that pack made, got {text!r}")
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
-    reader, size = zlib.decompressobj(), -(-n // 8)
+    reader = zlib.decompressobj()
     try:
-        packed = reader.decompress(base64.b64decode(text, validate=True))
+        raw = reader.decompress(base64.b64decode(text, validate=True))
     except (ValueError, zlib.error) as error:
         raise ValueError(f"the answers are damaged ({error}): {text[:40]!r}, of {len(text)} characters") from None
-    if not reader.eof or reader.unused_data or len(packed) != size:
-        raise ValueError(f"the answers are not those of {n} images, or cut: {len(packed)} bytes where {size} belong")
+    n, packed = int.from_bytes(raw[:COUNT], "big"), raw[COUNT:]
     bits = np.unpackbits(np.frombuffer(packed, dtype=np.uint8)).astype(bool)
-    if bits[n:].any():
-        raise ValueError(f"the answers are those of more than {n} images")
+    if not reader.eof or reader.unused_data or n < 1 or len(packed) != -(-n // 8) or bits[n:].any():
+        raise ValueError(f"the answers are cut, or no answers: {len(packed)} bytes that should hold {n}")
     return bits[:n]

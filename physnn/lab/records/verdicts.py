@@ -10,6 +10,9 @@ several, by their names: the paired sum. ``measure`` is
   worse than that of the arm's best one, each the mean of its seeds. A run that diverged counts as the task's guess;
 - ``regret``: by how much the expected best of ``trials`` settings stays behind that of ``of``, likewise, with an
   interval by resampling settings (:func:`physnn.lab.statistics.budget.regret_interval`); two arms' are paired in order;
+- ``answers``: the share of right answers to the test images, times ``scale``, of an arm or of two in pairs, over draws
+  of the search, seeds and images together (:func:`physnn.lab.statistics.crossed.crossed_interval`). The study's models
+  are its draws, the arm has no model in its name, and the final runs have the extra ``answers``;
 - ``diverged``: the share of the tuning runs, in percent, that diverged. Both have the intervals of shares
   (:mod:`physnn.lab.statistics.shares`);
 - ``epochs-to``: the epochs that the final runs need to a score of ``threshold``, over seeds. A run that does not get
@@ -34,18 +37,20 @@ from typing import Any
 
 import pandas as pd
 
+from physnn.lab.records.answered import answered
 from physnn.lab.records.formulas import FORMULAS
 from physnn.lab.records.provenance import RESULTS
 from physnn.lab.records.rules import DECIDED, Condition, alternatives, overlap
 from physnn.lab.records.studies import Study
 from physnn.lab.statistics import shares, stats
 from physnn.lab.statistics.budget import near_best, regret_interval
+from physnn.lab.statistics.crossed import crossed_interval
 from physnn.lab.statistics.matching import matched
 from physnn.lab.statistics.survival import Duration, epochs_to_threshold
 from physnn.lab.training.task import Column, column
 
 UNTESTABLE, UNDECIDED = "untestable", "undecided"
-KINDS = ("final", "near-best", "regret", "diverged", "epochs-to", "matched")
+KINDS = ("final", "answers", "near-best", "regret", "diverged", "epochs-to", "matched")
 OF_SETTINGS = ("near-best", "regret")
 OF_EVENTS = ("near-best", "diverged")  # what happened or not; the others are numbers of seeds
 
@@ -120,6 +125,10 @@ def effect(how: Mapping[str, Any], results: Path = RESULTS) -> Effect:
         return Effect(stats.Interval(value, value, value, 0))
     study = Study(how["study"], results)
     arms = _arms(how)
+    if how.get("measure") == "answers":
+        first, *second = (answered(study, arm).astype(int) for arm in arms)
+        *found, n = crossed_interval(first - sum(second))
+        return Effect(stats.Interval(*(how.get("scale", 1) * value for value in found), n))
     if unknown := [arm for arm in arms if arm not in study.arms]:
         raise ValueError(f"study {study.name!r} has no arms {unknown}; it has {list(study.arms)}")
     if how.get("measure") == "matched":

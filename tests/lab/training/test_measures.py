@@ -53,8 +53,9 @@ def test_packed_answers_are_those_whose_share_is_the_accuracy():
     table = train(several, "digits", epochs=2, batch_size=256, test=True, extras=["answers"])
     last, count = table[table.epoch == 2], len(load("digits").test)
     assert table[table.epoch < 2].test_right.isna().all() and last.test_right.nunique() == 2
-    right = [unpack(text, count).mean() for text in last.test_right]
-    assert right == pytest.approx(last.test_accuracy.tolist(), abs=1e-6)
+    right = [unpack(text) for text in last.test_right]
+    assert {each.size for each in right} == {count}
+    assert [each.mean() for each in right] == pytest.approx(last.test_accuracy.tolist(), abs=1e-6)
 
 
 def test_the_corrupted_validation_images_are_those_of_the_corruptions():
