@@ -9,6 +9,7 @@ from torch import Tensor
 
 from physnn import GinzburgLandauLoss
 from physnn.field import difference, normalize
+from physnn.lab.physics import pixels
 from physnn.loss import BOUNDARIES, NORMS, OUTERS
 
 LOSSES = ("ginzburg-landau", "cross-entropy", "squared-error", "softmax-twice")
@@ -94,19 +95,14 @@ def squared_error(phi: Tensor, labels: Tensor) -> Tensor:
     return F.mse_loss(phi, F.one_hot(labels, phi.shape[-1]).to(phi.dtype))
 
 
-def smoothness_gradient(weight: Tensor) -> Tensor:
-    r"""Return the gradient of the Dirichlet energy of weights (\*, n), each row a square image of n pixels.
+def smoothness_gradient(weight: Tensor, stencil: str = pixels.STENCILS[1]) -> Tensor:
+    r"""Return the gradient of a squared difference of weights (\*, n), each row a square image of n pixels.
 
     .. math::
-        \frac12 \sum_{i \sim j} (w_i - w_j)^2, \qquad \frac{\partial}{\partial w_i} = \sum_{j \sim i} (w_i - w_j)
+        \frac12\,\langle w, A w\rangle, \qquad \text{gradient } A w
 
-    over the pairs of rook neighbours, without periodic ones.
+    with A of :mod:`physnn.lab.physics.pixels`: of ``neighbours``, the Dirichlet energy, or ``central``, the difference
+    of the post's spatial term.
     """
     side = math.isqrt(weight.shape[-1])
-    field = weight.unflatten(-1, (side, side))
-    gradient = torch.zeros_like(field)
-    for dim in (-2, -1):
-        step = field.diff(dim=dim)
-        gradient.narrow(dim, 1, side - 1).add_(step)
-        gradient.narrow(dim, 0, side - 1).sub_(step)
-    return gradient.flatten(-2)
+    return pixels.apply(weight.unflatten(-1, (side, side)), stencil).flatten(-2)

@@ -15,6 +15,7 @@ from physnn.lab.models.layers import LAYERS, POSITIONS, TRAINED, Layer
 from physnn.lab.models.losses import CHOICES, COEFFICIENTS, LOSSES, make, smoothness_gradient
 from physnn.lab.models.network import network
 from physnn.lab.models.plain import choice, number, switch, widths
+from physnn.lab.physics.pixels import STENCILS
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ class Recipe(Dynamics):
 
     Data and penalty: ``images`` (how many of the training images are used, the first ones; all of them),
     ``label_noise`` (0; the share of wrong training labels, see :func:`physnn.lab.data.corruptions.mislabel`), and for
-    linear layers ``smoothness`` (0), the coefficient of the first layer's Dirichlet energy, which is added to the loss
+    linear layers ``smoothness`` (0), the coefficient of a squared difference of the first layer's weights as images,
+    which is added to the loss, and ``stencil``, which difference: ``neighbours``, the Dirichlet energy, or ``central``,
+    that of the post's spatial term, whose coefficient may be negative
     (:func:`physnn.lab.models.losses.smoothness_gradient`).
     """
 
@@ -46,6 +49,7 @@ class Recipe(Dynamics):
     images: int | None = None
     label_noise: float = 0.0
     smoothness: float = 0.0
+    stencil: str = "neighbours"
 
     @classmethod
     def read(cls, given: Mapping[str, Any]) -> "Recipe":
@@ -62,10 +66,12 @@ class Recipe(Dynamics):
             values["choices"] = tuple(choice(rest, name, known, known[0]) for name, known in CHOICES.items())
         values |= take_dynamics(rest) | _data(rest)
         values["smoothness"] = number(rest, "smoothness", 0.0)
-        if values["smoothness"] < 0 or (values["smoothness"] and values["layer"].kind != "linear"):
+        values["stencil"] = stencil = choice(rest, "stencil", STENCILS, "neighbours")
+        if stencil != "central" and values["smoothness"] < 0:
+            raise ValueError(f"smoothness must be at least 0 with {stencil}, got {values['smoothness']}")
+        if values["smoothness"] and values["layer"].kind != "linear":
             raise ValueError(
-                f"smoothness must be at least 0, and is for linear layers, got {values['smoothness']} "
-                f"with layer {values['layer'].kind}"
+                f"smoothness is for linear layers, got {values['smoothness']} with layer {values['layer'].kind}"
             )
         if values["smoothness"] and math.isqrt(sizes[0]) ** 2 != sizes[0]:
             raise ValueError(f"smoothness needs square images, got {sizes[0]} pixels")
@@ -103,7 +109,9 @@ class Recipe(Dynamics):
         model = self.network()
         if self.smoothness:
             weight = model[1].weight
-            weight.register_hook(lambda grad: grad + self.smoothness * smoothness_gradient(weight.detach()))
+            weight.register_hook(
+                lambda grad: grad + self.smoothness * smoothness_gradient(weight.detach(), self.stencil)
+            )
         loss = make(self.loss, self.choices, self.coefficients)
         if self.optimizer != "langevin":
             adam = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.optimizer]

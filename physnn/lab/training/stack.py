@@ -52,8 +52,10 @@ class Stack:
         self.start = [p.detach().clone() for p in self.params]
         self._dynamics(networks)
         self.update = Update(recipes, lrs, noise, self.params, steps, _learned(networks, self.device))
-        smoothness = torch.tensor([recipe.smoothness for recipe in recipes], device=self.device)
-        self.smoothness = smoothness[:, None, None] if smoothness.any() else None
+        self.penalties: dict[str, Tensor] = {}
+        for stencil in dict.fromkeys(recipe.stencil for recipe in recipes if recipe.smoothness):
+            strengths = [recipe.smoothness if recipe.stencil == stencil else 0.0 for recipe in recipes]
+            self.penalties[stencil] = torch.tensor(strengths, device=self.device)[:, None, None]
         self.order = Chance(seeds, self.device)
         kinds = [(recipe.loss, recipe.choices, recipe.coefficients) for recipe in recipes]
         self.losses = stacked(kinds, self.device)
@@ -126,8 +128,8 @@ class Stack:
                 self._freeze(i)
                 for g in grads:
                     g[i] = 0
-        if self.smoothness is not None:
-            grads[0].addcmul_(smoothness_gradient(self.params[0].detach()), self.smoothness)
+        for stencil, strengths in self.penalties.items():
+            grads[0].addcmul_(smoothness_gradient(self.params[0].detach(), stencil), strengths)
         self.update.step(grads)
         return torch.stack(
             [losses, energies, (energies < 0).to(losses.dtype).where(energies.isfinite(), energies)]

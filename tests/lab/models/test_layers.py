@@ -158,3 +158,11 @@ def test_the_gradient_of_the_smoothness_is_that_of_the_dirichlet_energy():
     energy = sum(field.diff(dim=dim).square().sum() for dim in (-2, -1)) / 2
     energy.backward()
     torch.testing.assert_close(smoothness_gradient(weight.detach()), weight.grad)
+
+
+def test_with_the_printed_difference_it_is_that_of_the_posts_spatial_term():
+    weight = torch.randn(3, 2, 36, dtype=torch.float64, requires_grad=True)
+    field = weight.view(3, 2, 6, 6)
+    energy = sum(((field.roll(-1, dim) - field.roll(1, dim)) / 2).square().sum() for dim in (-2, -1)) / 2
+    energy.backward()
+    torch.testing.assert_close(smoothness_gradient(weight.detach(), "central"), weight.grad)

@@ -58,6 +58,8 @@ RECIPES = {
     "adam": {**ADAM, "optimizer": "adam"},
     "adamw": {**ADAM, "optimizer": "adamw"},
     "smooth": {**MLP, "smoothness": 0.3},
+    "smooth by the printed difference": {**MLP, "smoothness": 0.3, "stencil": "central"},
+    "rough": {**MLP, "smoothness": -0.01, "stencil": "central"},
     "wrong labels": {**MLP, "label_noise": 0.4},
     "fewer images": {**MLP, "images": 700},
 }
@@ -256,6 +258,8 @@ def test_ctrl_c_reaches_the_processes_and_keeps_their_epochs(tmp_path):
         ({"images": 0.5}, "images must be a whole number"),
         ({"label_noise": 1.5}, "label_noise a share, got None and 1.5"),
         ({"smoothness": 1.0, "layer": "film"}, "is for linear layers, got 1.0 with layer film"),
+        ({"smoothness": -1.0}, "smoothness must be at least 0 with neighbours, got -1.0"),
+        ({"stencil": "forward"}, "stencil must be one of central, neighbours, got 'forward'"),
         ({"smoothness": 1.0, "widths": [60, 10]}, "smoothness needs square images, got 60 pixels"),
     ],
 )
