@@ -238,7 +238,7 @@ def _sample(board: Board, judgement: Judgement, claim: Claim, shown: bool = Fals
             continue
         if "study" in how:
             trials = "trials" in read_yaml(board.results / how["study"] / "design.yml")["tuning"]
-            unit = {"near-best": "trials" if trials else "settings", "diverged": "runs"}.get(
+            unit = {"near-best": "trials" if trials else "settings", "diverged": "runs", "forewarned": "arms"}.get(
                 how.get("measure"), "seeds"
             )
             counts.setdefault((how["study"], unit), set()).add(effect.interval.n)

@@ -22,7 +22,10 @@ several, by their names: the paired sum. ``measure`` is
 - ``matched``: the ``column`` of the ``arm`` less that of a ``path`` of other networks where they have the arm's value
   in the column ``along`` (:mod:`physnn.lab.statistics.matching`), over the seeds whose path reaches it. A path is a
   list of studies and arms: a study that is named with one arm gives its epochs, from the first, and with several
-  their ends.
+  their ends;
+- ``forewarned``: the area under the ROC curve with which one of the ``predictors`` tells from a tuning run's first
+  epoch whether it will fail, on held-out runs (:mod:`physnn.lab.statistics.forewarning`), over the study's arms, of
+  which none is named; or, of two predictors, the first's less the second's, paired.
 
 The score is the study's task's, in the unit in which it is shown: for images the validation accuracy in percent, and
 the guess is 10 %. Instead of a study an effect may have a ``formula``, one of
@@ -45,12 +48,13 @@ from physnn.lab.records.studies import Study
 from physnn.lab.statistics import shares, stats
 from physnn.lab.statistics.budget import near_best, regret_interval
 from physnn.lab.statistics.crossed import crossed_interval
+from physnn.lab.statistics.forewarning import forewarned
 from physnn.lab.statistics.matching import matched
 from physnn.lab.statistics.survival import Duration, epochs_to_threshold
 from physnn.lab.training.task import Column, column
 
 UNTESTABLE, UNDECIDED = "untestable", "undecided"
-KINDS = ("final", "answers", "near-best", "regret", "diverged", "epochs-to", "matched")
+KINDS = ("final", "answers", "near-best", "regret", "diverged", "epochs-to", "matched", "forewarned")
 OF_SETTINGS = ("near-best", "regret")
 OF_EVENTS = ("near-best", "diverged")  # what happened or not; the others are numbers of seeds
 
@@ -124,6 +128,8 @@ def effect(how: Mapping[str, Any], results: Path = RESULTS) -> Effect:
         value = float(FORMULAS[how["formula"]](**how["of"]))
         return Effect(stats.Interval(value, value, value, 0))
     study = Study(how["study"], results)
+    if how.get("measure") == "forewarned":
+        return _forewarned(study, how["predictors"], how.get("scale", 1))
     arms = _arms(how)
     if how.get("measure") == "answers":
         first, *second = (answered(study, arm).astype(int) for arm in arms)
@@ -205,6 +211,21 @@ def _matched(study: Study, how: Mapping[str, Any], results: Path) -> tuple[pd.Se
     if len(found) < 2:
         raise ValueError(f"the path of {how} reaches the place of {len(found)} of {len(at)} seeds")
     return how.get("scale", 1) * own[found.index], how.get("scale", 1) * found
+
+
+def _forewarned(study: Study, predictors: Sequence[str], scale: float) -> Effect:
+    recorded = study.provenance
+    areas = [scale * _areas(study.name, study.folder.parent, recorded["table"], name) for name in predictors]
+    if len(areas) == 1:
+        return Effect(stats.mean_interval(areas[0]))
+    return Effect(stats.paired_difference(*areas), tuple(areas))
+
+
+@lru_cache(maxsize=32)
+def _areas(name: str, results: Path, table: str, predictor: str) -> pd.Series:
+    study = Study(name, results)
+    rows = _table(study)
+    return forewarned(rows[rows.phase == "tuning"], study.design["tuning"]["epochs"], predictor)
 
 
 def _final(study: Study, rows: pd.DataFrame, how: Mapping[str, Any]) -> pd.Series:
