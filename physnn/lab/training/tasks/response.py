@@ -196,10 +196,15 @@ def measures(recipe: Recipe, half: np.ndarray, whole: np.ndarray, alike: np.ndar
     return {
         "length": length, "theory": theory, "ratio": length / over, "half_ratio": spread(half).length / over,
         "share": share, "strength": float(by_distance[0]),
-        "along_index": float(stats.spearmanr(whole[others], near[others]).statistic),
-        "along_images": float(stats.spearmanr(whole[others], alike[others]).statistic),
+        "along_index": _alike(whole[others], near[others]),
+        "along_images": _alike(whole[others], alike[others]),
         **{f"response_{r}": float(folded[r] / folded[0]) for r in range(len(folded) // 2 + 1)},
     }  # fmt: skip
+
+
+def _alike(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the rank correlation; NaN where one is constant, as the response of outputs that do not meet is."""
+    return float(stats.spearmanr(first, second).statistic) if np.ptp(first) and np.ptp(second) else math.nan
 
 
 def seen(outputs: Tensor, networks: Sequence[ImageRecipe]) -> Tensor:
