@@ -7,6 +7,9 @@ direction (:mod:`physnn.lab.training.thermometry`). In equilibrium at T
 .. math::
     T_\mathrm{conf} / T_\mathrm{kin} = 1 \qquad\text{and}\qquad T_\mathrm{kin} = T .
 
+For the weights the first holds for whatever is stationary, of any noise that forgets (Yaida 2019), and so tells rest
+rather than heat; for the direction it asks that the noise be a bath.
+
 An epoch is ``STEPS`` steps, whatever a batch is, so that runs of whole and of mini batches can stand side by side.
 """
 
