@@ -16,7 +16,7 @@ from scipy import stats
 FAILED_BELOW = 0.8  # validation accuracy after the last epoch
 SETTINGS = ("lr", "lr_over_damping", "damping", "temperature", "beta_init")
 PLAIN = ("loss", "gradient", "validation_accuracy")
-PHYSICS = ("kinetic", "configurational", "energy", "negative", "kappa", "rate", "speed")
+PHYSICS = ("kinetic", "configurational", "energy", "negative", "rho", "rate", "speed")
 PREDICTORS: dict[str, tuple[str, ...]] = {
     "learning rate": ("lr",),
     "settings": SETTINGS,

@@ -5,7 +5,7 @@ that the post's parts define: temperatures, energy and its sign, the gate's one 
 its speed,
 
 .. math::
-    \kappa = t \tanh 5\beta, \qquad \frac{\alpha}{\gamma\,|\theta|^2}, \qquad \frac{|\delta_\perp|}{|\theta|} .
+    \rho = t \tanh 5\beta, \qquad \frac{\alpha}{\gamma\,|\theta|^2}, \qquad \frac{|\delta_\perp|}{|\theta|} .
 
 Whether they tell in advance which runs fail is asked by :mod:`physnn.lab.statistics.forewarning`.
 """
@@ -41,7 +41,7 @@ COLUMNS: Mapping[str, Column] = {
     "configurational": Column("temperature of the forces, likewise"),
     "energy": Column("mean over the steps of the mean inside the bars of the Ginzburg-Landau loss"),
     "negative": Column("share of the steps of an epoch with a negative energy", tolerance=1e-2),
-    "kappa": Column("t tanh 5 beta, the gate's one number under a loss without a scale, mean over the layers"),
+    "rho": Column("t tanh 5 beta, the gate's one number under a loss without a scale, mean over the layers"),
     "rate": Column("effective rate of the direction, lr / (damping norm^2), after the epoch"),
     "speed": Column("tangent of the angle by which a step turns the weights, a mean over every tenth step", "speed"),
     "norm": Column("of the parameters"),
@@ -86,7 +86,7 @@ def run(
             start = time.perf_counter()
             averages = stack.epoch(images, budget.batch_size)
             seconds += (time.perf_counter() - start) / len(replicas)
-        measured = averages | watched.motion() | stack.lengths() | {"kappa": gate(stack)}
+        measured = averages | watched.motion() | stack.lengths() | {"rho": gate(stack)}
         measured["rate"] = of_direction / measured["norm"].cpu().square()
         measured["validation_accuracy"] = _accuracy(stack, images, watch)
         if epoch == budget.epochs and budget.test:
