@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from scipy.linalg import solve_discrete_lyapunov
 
 from physnn.field import difference
 from physnn.lab.physics.screening import green
@@ -51,6 +52,20 @@ def test_a_pushed_ring_rests_where_the_equation_says(length):
     rest = np.linalg.solve(curvature, 2 * q2 * y)
     moved = np.linalg.solve(curvature, 2 * q2 * y + h * np.eye(10)[k])
     np.testing.assert_allclose((moved - rest) / h, np.roll(green(10, length**2), k) / (2 * q2), atol=1e-12)
+
+
+def test_at_rest_the_virial_is_the_square_of_the_velocity():
+    """eq-reading-rest on a quadratic loss with noise of any covariance, by the discrete Lyapunov equation."""
+    rng, alpha, gamma, n = np.random.default_rng(1), 0.1, 0.3, 4
+    root, noise = rng.standard_normal((2, n, n))
+    hessian, eye = root @ root.T + 0.1 * np.eye(n), np.eye(n)
+    to_v = np.hstack([-alpha * hessian, (1 - gamma) * eye])
+    step = np.vstack([np.hstack([eye, 0 * eye]) + to_v, to_v])
+    kick = np.tile(noise @ noise.T, (2, 2))
+    law = solve_discrete_lyapunov(step, kick)
+    assert abs(np.linalg.eigvals(step)).max() < 1
+    virial = alpha * np.trace(hessian @ law[:n, :n])
+    assert virial == pytest.approx((1 - gamma / 2) * np.trace(law[n:, n:]), rel=1e-9)
 
 
 @pytest.mark.parametrize("number", [11, 16])

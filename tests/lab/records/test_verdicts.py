@@ -82,3 +82,28 @@ def test_a_path_that_leads_nowhere_is_refused(results, path, message):
 def test_a_mean_can_be_bounded(results, condition, met):
     rule = {"effects": {"gain": NEW}, "holds": [condition]}
     assert (verdicts.judge(rule, results).verdict == "holds") == met
+
+
+def test_a_warning_is_judged_over_the_arms(tmp_path, monkeypatch):
+    """Of one predictor its areas, of two their paired difference; only the tuning runs are read, and once."""
+    areas = {
+        "physics": pd.Series([0.9, 1.0, 0.95], list("abc")),
+        "learning rate": pd.Series([0.7, 0.6, 0.8], list("abc")),
+    }
+    asked = []
+
+    def forewarned(rows, epochs, predictor):
+        asked.append((set(rows.phase), epochs, predictor))
+        return areas[predictor]
+
+    monkeypatch.setattr(verdicts, "forewarned", forewarned)
+    verdicts._areas.cache_clear()
+    write(tmp_path / "new", ["a"], [("a", 0, 0, 0.1, 0.9, 0.1, 0.1)])
+    how = {"study": "new", "measure": "forewarned", "predictors": ["physics"], "scale": 100}
+    found = verdicts.effect(how, tmp_path)
+    assert found.interval.mean == pytest.approx(95) and found.interval.n == 3 and found.pair is None
+    both = verdicts.effect(how | {"predictors": ["physics", "learning rate"]}, tmp_path)
+    assert (both.pair[0] - both.pair[1]).to_list() == pytest.approx([20, 40, 15])
+    assert [predictor for *_, predictor in asked] == ["physics", "learning rate"]
+    assert all(epochs == 1 and phases <= {"tuning"} for phases, epochs, _ in asked)
+    verdicts._areas.cache_clear()
