@@ -49,12 +49,12 @@ from physnn.lab.statistics import shares, stats
 from physnn.lab.statistics.budget import near_best, regret_interval
 from physnn.lab.statistics.crossed import crossed_interval
 from physnn.lab.statistics.forewarning import forewarned
-from physnn.lab.statistics.matching import matched
+from physnn.lab.statistics.matching import matched, matched_lower
 from physnn.lab.statistics.survival import Duration, epochs_to_threshold
 from physnn.lab.training.task import Column, column
 
 UNTESTABLE, UNDECIDED = "untestable", "undecided"
-KINDS = ("final", "answers", "near-best", "regret", "diverged", "epochs-to", "matched", "forewarned")
+KINDS = ("final", "answers", "near-best", "regret", "diverged", "epochs-to", "matched", "matched-lower", "forewarned")
 OF_SETTINGS = ("near-best", "regret")
 OF_EVENTS = ("near-best", "diverged")  # what happened or not; the others are numbers of seeds
 
@@ -139,6 +139,10 @@ def effect(how: Mapping[str, Any], results: Path = RESULTS) -> Effect:
         raise ValueError(f"study {study.name!r} has no arms {unknown}; it has {list(study.arms)}")
     if how.get("measure") == "matched":
         pair = _matched(study, how, results)
+        return Effect(stats.paired_difference(*pair), pair)
+    if how.get("measure") == "matched-lower":
+        found = matched_lower(*(_ended(study, arm) for arm in arms), how["column"], how["along"]).dropna()
+        pair = tuple(how.get("scale", 1) * found[side] for side in ("first", "second"))
         return Effect(stats.paired_difference(*pair), pair)
     values = [_values(study, _table(study), arm, how) for arm in arms]
     if "weights" in how:

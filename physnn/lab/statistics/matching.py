@@ -62,3 +62,34 @@ def matched(path: pd.DataFrame, at: pd.Series, value: str, along: str = "test_ac
         for seed, there in at.items()
     }
     return pd.Series(found, dtype=float, name=value).rename_axis(at.index.name)
+
+
+def matched_lower(
+    first: pd.DataFrame, second: pd.DataFrame, value: str, along: str = "validation_accuracy"
+) -> pd.DataFrame:
+    """Return for each seed what two runs have in ``value`` where both have the ``along`` of the one that ends lower.
+
+    Of that one it is the value at its end; the other is taken where its path first passes there, as if it had been
+    stopped.
+
+    Args:
+        first, second: rows of all epochs, in their order, with the columns ``seed``, ``along`` and ``value``.
+
+    Returns:
+        The columns ``first`` and ``second``, a row for each seed of both; NaN where a run has no number at that place.
+
+    Raises:
+        ValueError: as :func:`matched`.
+    """
+    sides = {"first": first, "second": second}
+    for rows in sides.values():
+        if missing := {"seed", along, value} - set(rows):
+            raise ValueError(f"the path has no columns {sorted(missing)}; it has {list(rows.columns)}")
+    ends = {name: rows.groupby("seed").last() for name, rows in sides.items()}
+    places = pd.concat({name: end[along] for name, end in ends.items()}, axis=1).dropna()
+    lower = places.min(axis=1)
+    found = {
+        name: matched(rows, lower, value, along).mask(places[name] == lower, ends[name][value])
+        for name, rows in sides.items()
+    }
+    return pd.DataFrame(found)

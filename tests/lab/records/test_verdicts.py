@@ -107,3 +107,12 @@ def test_a_warning_is_judged_over_the_arms(tmp_path, monkeypatch):
     assert [predictor for *_, predictor in asked] == ["physics", "learning rate"]
     assert all(epochs == 1 and phases <= {"tuning"} for phases, epochs, _ in asked)
     verdicts._areas.cache_clear()
+
+
+def test_two_arms_are_compared_at_the_accuracy_of_the_one_that_ends_lower(results):
+    """b passes 0.85 on its first step, and 0.95 on its second; at 0.96, where b ends, a is on its way to 0.99."""
+    how = {"study": "new", "measure": "matched-lower", "contrast": ["a", "b"], "column": "error", "along": "clean"}
+    found = verdicts.effect(how | {"scale": 100}, results)
+    assert found.pair[0].tolist() == pytest.approx([50, 50, 60 - 10 * 0.46 / 0.49])
+    assert found.pair[1].tolist() == pytest.approx([90 - 70 * 0.75 / 0.82, 12.5, 10])
+    assert found.interval.n == 3

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from physnn.lab.statistics.matching import first_passage, matched
+from physnn.lab.statistics.matching import first_passage, matched, matched_lower
 
 
 def test_between_two_points_a_path_is_straight():
@@ -69,3 +69,23 @@ def test_a_row_without_a_seed_is_refused():
     path = pd.DataFrame({"seed": [1, np.nan], "test_accuracy": [0.1, 0.2], "y": [1.0, 2.0]})
     with pytest.raises(ValueError, match="1 of 2 rows have no seed"):
         matched(path, pd.Series({1: 0.1}), "y")
+
+
+def test_two_runs_meet_where_the_lower_one_ends():
+    """Seed 0: the first ends at 0.8, where the second passes between its epochs; seed 1: the other way round."""
+    first = pd.DataFrame({
+        "seed": [0, 0, 0, 1, 1, 1], "clean": [0.1, 0.9, 0.8, 0.1, 0.6, 0.9], "error": [9.0, 5.0, 4.0, 9.0, 8.0, 2.0]
+    })  # fmt: skip
+    second = pd.DataFrame(
+        {"seed": [0, 0, 1, 1, 2], "clean": [0.1, 0.9, 0.1, 0.7, 0.5], "error": [7.0, 3.0, 9.0, 6.0, 1.0]}
+    )
+    found = matched_lower(first, second, "error", "clean")
+    assert found.index.tolist() == [0, 1]
+    assert found.loc[0].tolist() == pytest.approx([4.0, 7 - 4 * 0.7 / 0.8]), (
+        "its end, not where it passed on its way up"
+    )
+    assert found.loc[1].tolist() == pytest.approx([8 - 6 * 0.1 / 0.3, 6.0])
+    swapped = matched_lower(second, first, "error", "clean")
+    assert swapped["first"].tolist() == found["second"].tolist()
+    with pytest.raises(ValueError, match=r"the path has no columns \['height'\]"):
+        matched_lower(first, second, "height", "clean")
