@@ -1,5 +1,7 @@
 r"""Classification with a tree over the classes: of noisy trees, drawn anew from each run's seed, or of images.
 
+An epoch are two passes over the 1,280 samples of a tree, or one over the images.
+
 Beside the accuracy it is measured how far off the wrong answers are in the tree
 (:func:`physnn.lab.metrics.hierarchy.error_height`). A network knows nothing of the tree but its samples.
 """
@@ -59,6 +61,7 @@ SCORE, RESULT = "validation_accuracy", "test_accuracy"
 TREES = "trees"  # the data that are drawn; all others are images
 HEADS: dict[str, type[nn.Module]] = {"poincare": PoincareMLR, "hyperplanes": HyperplaneMLR, "flat": nn.Linear}
 GEOMETRIES = (*HEADS, "lorentz")
+PASSES = 2  # over the samples of a tree, in an epoch; images are seen once
 PIECE = 1000  # samples that are evaluated at a time
 STREAM = 0x7EE5  # keeps the order of the samples apart from the start values, which the bare seed gives
 
@@ -138,7 +141,8 @@ def run(
     problem = Problem.of(budget, recipes[0], list(dict.fromkeys(seeds)))
     chance, seconds = Chance([seed ^ STREAM for seed in seeds], budget.device), 0.0
     networks, noise = zip(*(seeded(r.make, seed) for r, seed in zip(recipes, seeds, strict=True)), strict=True)
-    steps = budget.epochs * math.ceil(problem.count / budget.batch_size)
+    passes = PASSES if budget.data == TREES else 1
+    steps = budget.epochs * passes * math.ceil(problem.count / budget.batch_size)
     update = partial(Update, [r.plain for r in recipes], [replica.lr for replica in replicas], noise, steps=steps)
     loss = losses.make(plain.loss, plain.choices, plain.coefficients)
     engine = Engine(networks, loss, update, device=budget.device)
@@ -146,9 +150,8 @@ def run(
     for epoch in range(budget.epochs + 1):
         if epoch:
             start = time.perf_counter()
-            values = [
-                engine.step(*problem.batch(chance, index)) for index in chance.batches(problem.count, budget.batch_size)
-            ]
+            batches = [index for _ in range(passes) for index in chance.batches(problem.count, budget.batch_size)]
+            values = [engine.step(*problem.batch(chance, index)) for index in batches]
             mean = torch.stack(values).double().mean(0)
             engine.settle()
             seconds += (time.perf_counter() - start) / len(replicas)
