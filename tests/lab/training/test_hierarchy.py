@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from physnn.lab.data import trees
+from physnn.lab.data.images import load
+from physnn.lab.records.studies import Study
 from physnn.lab.training import task as tasks
 from physnn.lab.training.replicas import chunks
 from physnn.lab.training.task import Budget, Replica
@@ -82,6 +84,8 @@ def test_of_images_the_tree_is_that_of_the_labels():
     last = table[table.epoch == 3]
     assert (last.test_accuracy > 0.85).all() and "best_accuracy" not in table
     assert last.test_height.between(0, 1).all() and last.test_accuracy.nunique() == 2
+    heights = trees.linkage_heights(trees.label_tree(load("digits")))
+    assert last.chance_height.to_list() == pytest.approx([heights.sum().item() / 90] * 2)
 
 
 def test_every_column_is_explained():
@@ -132,3 +136,18 @@ def test_no_extras():
 def test_data_have_checksums():
     assert hierarchy.checksum("trees") == trees.checksum() != hierarchy.checksum("digits")
     assert torch.get_default_dtype() == torch.float32
+
+
+@pytest.mark.parametrize("name", ["trees", "label-tree"])
+def test_all_arms_of_the_studies_have_as_many_parameters(name):
+    """As the plain network, to 2.5 %: what the designs and the chapter say."""
+    study = Study(name)
+    sizes = {arm: hierarchy.read(recipe).size for arm, recipe in study.arms.items()}
+    plain = {size for arm, size in sizes.items() if arm.endswith("linear")}
+    assert len(plain) == 1
+    assert all(abs(size / plain.copy().pop() - 1) < 0.025 for size in sizes.values())
+
+
+def test_the_trees_of_the_study_differ_in_their_levels_and_noise_alone():
+    shapes = Study("trees").design["models"].values()
+    assert {shape["branching"] ** shape["depth"] for shape in shapes} == {64}

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from physnn.lab.data import images, trees
-from physnn.lab.metrics.hierarchy import error_height
+from physnn.lab.metrics.hierarchy import chance_height, error_height
 from physnn.lab.models import losses, recipe
 from physnn.lab.models.hyperbolic import HyperplaneMLR, PoincareMLR, headed_network, lorentz_network
 from physnn.lab.models.network import seeded
@@ -52,6 +52,7 @@ COLUMNS: Mapping[str, Column] = {
         "as test_accuracy, of the nearest leaf, the best answer there is; of noisy trees", **ACCURACY
     ),
     "best_height": Column("as test_height, of the nearest leaf; of noisy trees", tolerance=5e-3, larger=False),
+    "chance_height": Column("as test_height, if all errors are equally likely: of the tree alone"),
     "loss": Column("mean over the steps of an epoch", "training loss, last epoch"),
     "norm": Column("norm of the parameters"),
     "distance": Column("distance of the parameters from their start", "distance from the start"),
@@ -158,6 +159,7 @@ def run(
         measured = {"loss": mean} | engine.lengths() | problem.judged(engine, chance, "validation")
         if epoch == budget.epochs and budget.test:
             measured |= problem.judged(engine, chance, "test") | problem.best(chance, len(replicas))
+            measured["chance_height"] = torch.full_like(mean, chance_height(problem.heights))
         columns = {name: value.tolist() for name, value in measured.items()}
         yield [
             {**{name: column[i] for name, column in columns.items()}, "seconds": seconds} if alive else None
