@@ -16,7 +16,7 @@ from physnn.lab.physics import kramers
 from tests.reading import CHROMIUM, Complaints, opened, served
 
 ROOT = Path(__file__).resolve().parents[2]
-MARKS = ("def double_well", "from bokeh.layouts", "NOISE =", "ADVANCE =", "SHOW =", "RUN =")
+MARKS = ("def double_well", "from bokeh.layouts", "START =", "ADVANCE =", "SHOW =", "RUN =")
 MARKS += ("heat_slider =", "wells = figure(", "layout = column(")  # the cells that make the figure
 VALUE = "name => Bokeh.documents[0].get_model_by_name(name)"
 
