@@ -56,7 +56,7 @@ SCORE = RESULT = "right"
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(Dynamics):
-    """An arm: ``{starts: 1000, batch: 1, quartic: -5.0, outer: abs, steps: 2000, optimizer: sgd, momentum: 0.0}``.
+    """An arm: ``{starts: 1000, batch: 1, quartic: -5.0, outer: abs, steps: 500, optimizer: sgd, momentum: 0.0}``.
 
     ``quadratic``, ``quartic`` and ``spatial`` are the coefficients of :class:`physnn.GinzburgLandauLoss`, as printed
     where they are absent, and ``boundary`` its rule. ``outer`` (abs or none) says whether the mean has bars. ``batch``
