@@ -26,7 +26,7 @@ CLAIMS = {row["number"]: row for row in yaml.safe_load((ROOT / "book" / "claims.
 def test_every_arm_is_read_by_its_task(name):
     study = STUDIES[name]
     for arm in study.arms:
-        assert study.task.read(study.replica(arm, study.settings[0], 0).recipe).size > 0
+        assert study.task.read(study.replica(arm, study.settings(arm)[0], 0).recipe).size > 0
     others = {name: {*each.design["tuning"]["seeds"]} for name, each in STUDIES.items()}
     assert not others["omens"] & others["response"] and not others["response"] & others["heat"]
 

@@ -42,13 +42,16 @@ def finish(study: "Study", phase: str, replicas: list[Replica], folder: Path, **
             if not chunk.complete:
                 raise KeyboardInterrupt
             with uninterrupted():
-                for member, rows in pd.DataFrame(chunk.rows).groupby("replica"):
+                for member, rows in pd.DataFrame(chunk.rows).groupby("replica") if chunk.rows else ():
                     recipe = study.arms[(replica := several[member]).arm]
                     searched = {k: replica.recipe[k] if recipe.get(k) == SEARCH else math.nan for k in others}
                     rows = rows.drop(columns="replica").assign(phase=phase, **searched)
                     write(path[todo[member]], rows)
             left -= len(chunk.members)
-            print(f"{time.strftime('%H:%M:%S')} {study.name}, {phase}: {left} replicas to go", flush=True)
+            if chunk.members:
+                print(f"{time.strftime('%H:%M:%S')} {study.name}, {phase}: {left} replicas to go", flush=True)
+            if chunk.interrupted:
+                raise KeyboardInterrupt
     table = pd.concat([read(part) for part in path], ignore_index=True)
     first = ["phase", "arm", "lr", *others]
     return table[[*first, *table.columns.drop(first)]]

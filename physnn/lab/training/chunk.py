@@ -28,11 +28,15 @@ class Job:
 
 
 class Chunk(NamedTuple):
-    """Replicas that were trained together: their places in the list, their rows, and whether they reached the end."""
+    """Replicas that were trained together: their places in the list, their rows, and whether they reached the end.
+
+    ``interrupted`` says that somebody wanted no more, which may have come too late to keep them from their end.
+    """
 
     members: Sequence[int]
     rows: list[dict[str, Any]]
     complete: bool
+    interrupted: bool = False
 
 
 def train_chunk(job: Job) -> Iterator[list[dict[str, Any]]]:
@@ -57,6 +61,7 @@ def collect(job: Job, tick: Callable[[int], object] = lambda count: None) -> Chu
     ``tick`` is called with the number of replicas after every epoch.
     """
     rows: list[list[dict[str, Any]]] = []
+    interrupted = False
     try:
         with closing(train_chunk(job)) as epochs:
             for epoch, several in enumerate(epochs):
@@ -64,10 +69,10 @@ def collect(job: Job, tick: Callable[[int], object] = lambda count: None) -> Chu
                 if epoch and tick(len(job.members)) is False:
                     break
     except KeyboardInterrupt:
-        pass
+        interrupted = True
     alive = {row["replica"] for row in rows[-1]} if rows else set()
     marked = [row | {"diverged": row["replica"] not in alive} for several in rows for row in several]
-    return Chunk(job.members, marked, len(rows) == job.budget.epochs + 1)
+    return Chunk(job.members, marked, len(rows) == job.budget.epochs + 1, interrupted)
 
 
 def made_from(name: str) -> str:

@@ -28,8 +28,9 @@ _stopped: set[str] = set()  # on a worker: tasks that shall end after the epoch 
 def on_workers(jobs: Sequence[Job], client: "Client", tick: Callable[[int], Any]) -> Iterator[Chunk]:
     """Train chunks on the workers of a client; ``tick`` is called with the number of replicas that have had an epoch.
 
-    Ctrl-C asks the workers to stop after the epoch they are in: what they have is given then, and nothing of the rest.
-    A second one does not wait for them. A chunk whose worker is lost runs again on another.
+    Ctrl-C asks the workers to stop after the epoch they are in: what they have is given then, nothing of the rest, and
+    at the end a chunk of no replicas that is ``interrupted``. A second one does not wait for them. A chunk whose worker
+    is lost runs again on another.
 
     Raises:
         ClusterError: a worker is not as it must be, or a chunk has lost several.
@@ -76,6 +77,8 @@ def on_workers(jobs: Sequence[Job], client: "Client", tick: Callable[[int], Any]
                     waiting.append((job, attempt + 1))
         for job in left.values():  # after Ctrl-C
             yield Chunk(job.members, [], False)
+        if stopping:  # also where all were finished before they heard of it
+            yield Chunk((), [], True, True)
     finally:  # nobody may want the rest
         with suppress(Exception):  # of a client that has lost its scheduler
             client.unsubscribe_topic(EPOCHS)

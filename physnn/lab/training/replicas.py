@@ -74,7 +74,8 @@ def chunks(
 ) -> Iterator[Chunk]:
     """Train as :func:`train` does; give the replicas that are computed together as soon as they are finished.
 
-    After Ctrl-C what is not finished is given as incomplete.
+    After Ctrl-C what is not finished is given as incomplete, and a chunk says that it was ``interrupted``, also where
+    that came too late to keep anything from its end.
 
     Args:
         task: what is learned: a module of :mod:`physnn.lab.training.tasks`.
@@ -110,7 +111,7 @@ def chunks(
         for job in jobs:
             chunk = collect(job, tick)
             yield chunk
-            if not chunk.complete:
+            if not chunk.complete or chunk.interrupted:
                 return
 
 

@@ -12,6 +12,7 @@ from physnn.lab.records import parts, studies
 from physnn.lab.records import rerun as module
 from physnn.lab.records.rerun import KEPT, _alarm, main, rerun
 from physnn.lab.records.studies import Study
+from physnn.lab.training.chunk import Chunk
 from tests.lab.running.clusters import running
 
 PROGRAM = "python -m physnn.lab.records.rerun"
@@ -117,6 +118,20 @@ def test_when_the_time_is_over_what_is_finished_is_kept(results, monkeypatch, ca
     assert [each.state for each in made] == ["complete"] * 2
     after = files(results.parent / "_build" / "results" / "work")
     assert {path: after[path] for path in before} == before, "what was done is not done again"
+
+
+def test_an_interruption_after_the_last_replica_of_a_phase_is_one(results, monkeypatch):
+    """All tuning runs are finished when somebody wants no more: the final runs do not begin."""
+    chunks, phases = parts.chunks, []
+
+    def late(*arguments, **options):
+        phases.append(arguments[1].epochs)
+        yield from chunks(*arguments, **options)
+        yield Chunk((), [], True, True)
+
+    monkeypatch.setattr(parts, "chunks", late)
+    (made,) = rerun(["cheap"], again=True, workers=1)
+    assert made.state == "stopped" and made.done == 4 and phases == [1]
 
 
 def test_the_time_ends_what_runs_and_leaves_no_alarm(results, capsys):

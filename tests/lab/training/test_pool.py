@@ -10,10 +10,11 @@ import torch
 from distributed import Client
 
 from physnn.lab.models.recipe import Recipe
-from physnn.lab.running.cluster import local
+from physnn.lab.running import cluster
+from physnn.lab.running.cluster import ended, local
 from physnn.lab.running.where import ClusterError
 from physnn.lab.training import pool
-from physnn.lab.training.chunk import Job, collect
+from physnn.lab.training.chunk import Chunk, Job, collect
 from physnn.lab.training.pool import on_workers
 from physnn.lab.training.replicas import chunks
 from physnn.lab.training.task import Budget, Replica
@@ -82,13 +83,31 @@ def test_an_interruption_gives_what_the_workers_have(here):
         if sum(told) == told[0]:
             raise KeyboardInterrupt
 
-    made = list(on_workers(several, here, tick))
+    *made, last = on_workers(several, here, tick)
+    assert last == Chunk((), [], True, True)
     assert sorted(member for chunk in made for member in chunk.members) == list(range(6))
     assert not any(chunk.complete for chunk in made)
     assert max(len(chunk.rows) for chunk in made) > 2 and any(not chunk.rows for chunk in made)
     assert not at_work(here)
     (again,) = on_workers(jobs(1, 3), here, lambda count: None)
     assert again.complete, "what was stopped does not stop what comes after it"
+
+
+def test_an_interruption_that_comes_too_late_is_told(here, monkeypatch):
+    """All have reached their end, and nobody has heard of it yet: they are given, and whoever asked for more stops."""
+    asked = []
+
+    def late(futures, timeout):
+        asked.append(len(futures))
+        if len(asked) == 1:
+            wait_for(lambda: all(future.status == "finished" for future in futures), "the end of all")
+            raise KeyboardInterrupt
+        return ended(futures, timeout)
+
+    monkeypatch.setattr(cluster, "ended", late)
+    *made, last = on_workers(jobs(2, 2), here, lambda count: None)
+    assert asked[0] == 2 and len(made) == 2 and all(chunk.complete and not chunk.interrupted for chunk in made)
+    assert last == Chunk((), [], True, True)
 
 
 def test_a_chunk_that_kills_its_workers_is_an_error(here):

@@ -17,10 +17,11 @@ from physnn.lab.data.corruptions import mislabel
 from physnn.lab.data.images import Split, load
 from physnn.lab.models.losses import CHOICES, stacked
 from physnn.lab.models.recipe import Recipe
-from physnn.lab.training.chunk import arrange
+from physnn.lab.training import replicas
+from physnn.lab.training.chunk import arrange, collect
 from physnn.lab.training.loop import accuracy, fit
 from physnn.lab.training.replicas import train
-from physnn.lab.training.task import Replica
+from physnn.lab.training.task import Budget, Replica
 from physnn.lab.training.tasks import images
 
 LINEAR = {"widths": [64, 10], "layer": "linear", "loss": "ginzburg-landau", "optimizer": "sgd", "momentum": 0.9}
@@ -204,10 +205,28 @@ def test_an_interruption_keeps_the_finished_epochs(monkeypatch):
     assert table.groupby("seed").epoch.max().tolist() == [2, 2, 2, 2]
 
 
+def test_an_interruption_in_the_last_moment_ends_what_would_come_after(monkeypatch):
+    """The first chunk has reached its end; the second, of another architecture, must not begin."""
+    begun = []
+
+    def late(job, tick):
+        begun.append(job)
+
+        def end(count):
+            tick(count)
+            raise KeyboardInterrupt
+
+        return collect(job, end)
+
+    monkeypatch.setattr(replicas, "collect", late)
+    (first,) = replicas.chunks(some(["linear", "mlp"], range(1)), Budget("digits", 1, 256))
+    assert first.complete and first.interrupted and len(begun) == 1
+
+
 SCRIPT = """
 import sys, warnings
 from physnn.lab.training.replicas import train
-from physnn.lab.training.task import Replica
+from physnn.lab.training.task import Budget, Replica
 from physnn.lab.training.tasks import images
 warnings.simplefilter("always")
 recipe = {"widths": [64, 10], "layer": "linear", "loss": "cross-entropy", "optimizer": "sgd", "momentum": 0.9}
