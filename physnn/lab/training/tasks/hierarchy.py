@@ -9,7 +9,7 @@ Beside the accuracy it is measured how far off the wrong answers are in the tree
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import pairwise
 from typing import Any
@@ -173,7 +173,7 @@ class Problem:
 
     parts: Mapping[str, tuple[Tensor, Tensor]]
     heights: Tensor
-    prepared: Callable[[Tensor], Tensor] = torch.Tensor.float
+    prepared: Callable[[Tensor], Tensor] = field(default_factory=lambda: torch.Tensor.float)
     centres: Tensor | None = None
 
     @classmethod
