@@ -138,7 +138,24 @@ def test_the_verdicts_on_record_follow_from_the_numbers(board):
 
     assert formulas.stable_states(0.0035, -5.0) == 1 and formulas.stable_states(0.0035, -5.0, 5.0) == 3
     assert verdict[8] == "part"
-    assert {number for number, judged in verdict.items() if judged == "holds"} == set()
+
+    tried = pd.read_csv(ROOT / "results" / "complexity" / "table.csv").query("phase == 'tuning'")
+
+    def expected_best(percents, n):
+        """The mean of the best of n over all subsets: the one of rank i is it in C(i − 1, n − 1) of them."""
+        ranked = enumerate(sorted(percents))
+        return sum(value * math.comb(below, n - 1) for below, value in ranked) / math.comb(len(percents), n)
+
+    for model in ("linear", "MLP"):
+        behind = []
+        for role in ("proposal", "baseline"):
+            rows = tried[tried.arm == f"{model}: {role}"]
+            ended = rows[rows.epoch == 3].set_index("lr").validation_accuracy
+            percents = 100 * ended.reindex(rows[rows.epoch == 0].lr).fillna(0.1)
+            behind.append(expected_best(percents, 32) - expected_best(percents, 8))
+        assert behind[0] - behind[1] > 0.7
+    assert verdict[10] == "holds"
+    assert {number for number, judged in verdict.items() if judged == "holds"} == {10}
 
 
 def test_no_verdict_hangs_on_an_interval_that_the_exact_test_does_not_bear_out(board):

@@ -17,6 +17,7 @@ from scipy.stats import t as student
 
 from physnn.lab.explorer.grid import Grid, packed
 from physnn.lab.figures.palette import TOKENS
+from physnn.lab.records.provenance import recording_minutes
 
 REPOSITORY = "https://github.com/physnn/physnn"
 PAGE = """<div id="explorer">
@@ -131,7 +132,7 @@ def _section(name: str, grid: Grid, chapter: str | None) -> str:
     facts = [
         f"{len(grid.study.arms)} arms",
         f"{len(grid.plan['seeds'])} seeds, {grid.plan['epochs']} epochs" if grid.measures else "tuning runs only",
-        f"recorded in {made['seconds_of_this_run'] / 60:.0f} minutes on {escape(made['device'])}",
+        f"recorded in {recording_minutes(made):.0f} minutes on {escape(made['device'])}",
         *(f'<a href="{escape(address)}">{word}</a>' for word, address in links.items() if address),
     ]
     return SECTION.format(

@@ -7,7 +7,7 @@ import pandas as pd
 
 from physnn.lab.chapter.contract import Parameters
 from physnn.lab.chapter.naming import glue, glued
-from physnn.lab.records.provenance import environment, package, show_line
+from physnn.lab.records.provenance import environment, package, recording_minutes, show_line
 
 if TYPE_CHECKING:  # a chapter without a study is not made from what studies are made from
     from physnn.lab.records.studies import Study
@@ -21,8 +21,8 @@ def elapsed() -> float:
 
 
 def study_minutes(*studies: "Study") -> float:
-    """Return the minutes that the recorded runs of the studies took together, on the machines that made them."""
-    return sum(study.provenance["seconds_of_this_run"] for study in studies) / 60
+    """Return the minutes that recording the studies took together, on the machines that made them."""
+    return sum(recording_minutes(study.provenance) for study in studies)
 
 
 def numbers(*studies: "Study") -> pd.DataFrame:

@@ -89,6 +89,14 @@ def package(made: Mapping[str, Any]) -> str:
     return ", ".join(filter(None, (f"physnn {made['physnn']}", commit, f"source {made['source'][:12]}")))
 
 
+def recording_minutes(made: Mapping[str, Any]) -> float:
+    """Return the minutes that a study took on the two cores that record them: its run's, or half its training's.
+
+    A run that went on where an earlier one had been interrupted is the shorter of the two.
+    """
+    return max(made["seconds_of_this_run"], made["seconds_of_training"] / 2) / 60
+
+
 def show_line(what: str, *parts: str) -> None:
     """Show ``what`` and the parts of its provenance as one line of Markdown."""
     from IPython.display import Markdown, display

@@ -22,6 +22,7 @@ import pandas as pd
 from physnn.lab.data.mnist import DataError
 from physnn.lab.records import parts, studies
 from physnn.lab.records.design import StudyError
+from physnn.lab.records.provenance import recording_minutes
 from physnn.lab.records.reproduce import Agreement, agreement
 from physnn.lab.records.studies import WORK, Study
 from physnn.lab.running import command
@@ -72,12 +73,12 @@ def training_minutes(study: Study) -> float:
 def minutes_recorded() -> pd.DataFrame:
     """Return what the recorded studies took, a row for each, cheapest first.
 
-    The columns are ``replicas``, minutes ``of training``, summed over processes, and minutes ``in all``, of the run
-    that finished the study, which may not have been its first.
+    The columns are ``replicas``, minutes ``of training``, summed over processes, and minutes ``in all``
+    (:func:`physnn.lab.records.provenance.recording_minutes`).
     """
     every = [Study(path.parent.name, studies.RESULTS) for path in studies.RESULTS.glob("*/provenance.json")]
     rows = {
-        study.name: [_planned(study), training_minutes(study), study.provenance["seconds_of_this_run"] / 60]
+        study.name: [_planned(study), training_minutes(study), recording_minutes(study.provenance)]
         for study in sorted(every, key=training_minutes)
     }
     return pd.DataFrame.from_dict(rows, orient="index", columns=["replicas", "of training", "in all"])

@@ -13,7 +13,7 @@ import yaml
 from physnn.lab import explorer as package
 from physnn.lab.explorer import explorer, page, read_grids
 from physnn.lab.explorer.grid import packed, write
-from physnn.lab.records.provenance import RESULTS
+from physnn.lab.records.provenance import RESULTS, recording_minutes
 from physnn.lab.statistics import stats
 from tests.reading import CHROMIUM, OVERHANG, Complaints, opened, served
 
@@ -61,7 +61,7 @@ def small_table(design: dict) -> pd.DataFrame:
 def small(tmp_path_factory):
     """A folder of results with what recorded studies may hold, and one that has not run."""
     results = tmp_path_factory.mktemp("results")
-    made = {"seconds_of_this_run": 90, "device": "a machine"}
+    made = {"seconds_of_this_run": 90, "seconds_of_training": 90, "device": "a machine"}
     for name, design in DESIGNS.items():
         (results / name).mkdir()
         (results / name / "design.yml").write_text(yaml.safe_dump(design, sort_keys=False))
@@ -152,7 +152,7 @@ def test_the_tables_hold_every_arm_and_what_stats_says(site, name):
     assert grid.study.design["question"] in section.replace("&#x27;", "'")
     assert f"make results STUDY={name}" in section
     assert f"/results/{name}/design.yml" in section and f"/results/{name}/table.csv" in section
-    assert f"{grid.study.provenance['seconds_of_this_run'] / 60:.0f} minutes" in section
+    assert f"{recording_minutes(grid.study.provenance):.0f} minutes" in section
     rows = re.findall(r'<tr><th scope="row">(.+)', section)
     assert len(rows) == len(grid.study.arms)
     assert [arm for arms in grid.models.values() for arm in arms.values()] == list(grid.study.arms)

@@ -23,12 +23,14 @@ def shell():
 
 def test_numbers_glues_the_minutes_and_returns_all(monkeypatch):
     monkeypatch.setattr(closing, "elapsed", lambda: 200.0)
-    study, other = (SimpleNamespace(provenance={"seconds_of_this_run": seconds}) for seconds in (600, 90))
+    whole = {"seconds_of_this_run": 600, "seconds_of_training": 1100}
+    resumed = {"seconds_of_this_run": 5, "seconds_of_training": 180}
+    study, other = (SimpleNamespace(provenance=made) for made in (whole, resumed))
     with capture_output():
         glue("accuracy", 0.5)
         table = numbers(study, other)
     values = table.value
-    assert (values["accuracy"], values["minutes"], values["study-minutes"]) == (0.5, "3.3", "12")
+    assert (values["accuracy"], values["minutes"], values["study-minutes"]) == (0.5, "3.3", "12")  # 10 and 1.5
 
 
 def test_a_page_takes_at_least_a_tenth_of_a_minute(monkeypatch):
