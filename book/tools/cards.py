@@ -9,7 +9,8 @@ from book.tools.project import read_yaml
 
 if TYPE_CHECKING:  # it brings torch, which an unchanged book can do without
     from book.tools.claims import Board, Claim
-    from physnn.lab.records.verdicts import Effect, Judgement
+    from physnn.lab.records.effects import Effect
+    from physnn.lab.records.verdicts import Judgement
 
 JUDGED, UNDECIDED = ("holds", "part", "fails", "untestable"), "undecided"
 BADGES = {
@@ -20,7 +21,6 @@ BADGES = {
     UNDECIDED: "Undecided",
 }
 LOOKS = {"holds": "holds", "part": "mixed", "fails": "fails", "untestable": "mixed", UNDECIDED: "open"}
-OF_EVENTS = ("near-best", "diverged")  # measures of what happened or not
 SECTIONS = {  # the post's heading, what the page calls it, and a sentence about it
     "Experimental Results": (
         "Its table of results",
@@ -35,10 +35,11 @@ SECTIONS = {  # the post's heading, what the page calls it, and a sentence about
 
 def value(how: Mapping[str, Any], effect: Effect) -> str:
     """Write an effect: its mean and interval, or how many of how many; of times that runs did not live to, a bound."""
+    from physnn.lab.records.effects import MEASURES
     from physnn.lab.statistics.stats import written_number
 
     mean, n = effect.interval.mean, effect.interval.n
-    if how.get("measure") in OF_EVENTS and effect.pair is None:
+    if MEASURES[how.get("measure", "final")].events and effect.pair is None:
         return f"{round(mean * n / 100)} of {n}"
     spec, unit = how.get("spec", ".2f"), f" {how['unit']}" if "unit" in how else ""
     written = (written_number(mean, spec) if n == 0 else effect.interval.format(spec)) + unit
@@ -231,16 +232,17 @@ def _when(claim: Claim) -> str:
 
 def _sample(board: Board, judgement: Judgement, claim: Claim, shown: bool = False) -> str:
     """Say over what the effects are means: all of them, or those of the headline."""
+    from physnn.lab.records.effects import MEASURES
+
     counts, headline = {}, claim.rule.get("headline")
     for name, effect in judgement.effects.items():
         how = claim.rule["effects"][name]
         if shown and headline and name not in headline:
             continue
         if "study" in how:
-            trials = "trials" in read_yaml(board.results / how["study"] / "design.yml")["tuning"]
-            unit = {"near-best": "trials" if trials else "settings", "diverged": "runs", "forewarned": "arms"}.get(
-                how.get("measure"), "seeds"
-            )
+            unit = MEASURES[how.get("measure", "final")].counts
+            if unit == "settings" and "trials" in read_yaml(board.results / how["study"] / "design.yml")["tuning"]:
+                unit = "trials"
             counts.setdefault((how["study"], unit), set()).add(effect.interval.n)
     told = [
         f"n = {' to '.join(map(str, sorted({min(n), max(n)})))} {unit} (study `{study}`)"

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from book.tools import cards, claims
 from book.tools.project import HERE, BookError
+from physnn.lab.records.effects import effect
 from physnn.lab.records.finals import final_rows
 from physnn.lab.records.studies import Study
-from physnn.lab.records.verdicts import effect
 from physnn.lab.running import command
 from physnn.lab.statistics.stats import Interval, mean_interval
 from physnn.lab.training.task import column

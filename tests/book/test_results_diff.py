@@ -24,8 +24,7 @@ def commit(root):
 @pytest.fixture
 def root(tmp_path):
     root = tmp_path / "repository"
-    (root / "results" / "small").mkdir(parents=True)
-    (root / "book").mkdir()
+    (root / "book").mkdir(parents=True)
     (root / "_toc.yml").write_text("format: jb-book\nroot: book/intro\n")
     record(root / "results" / "small", a=0.92, b=0.90)
     return root

@@ -15,11 +15,11 @@ from book.tools import cards, claims
 from book.tools.project import BookError, Project
 from physnn.lab.models.network import parameter_count
 from physnn.lab.models.recipe import Recipe
-from physnn.lab.records import formulas, verdicts
+from physnn.lab.records import effects, formulas
 from physnn.lab.records.rules import DECIDED, alternatives
-from physnn.lab.records.studies import Study
-from physnn.lab.statistics import stats
+from physnn.lab.records.verdicts import Judgement
 from physnn.lab.statistics.flips import sign_flip
+from physnn.lab.statistics.stats import Interval
 from tests.book import quotations
 from tests.lab.records.by_hand import RULE, record
 
@@ -88,7 +88,7 @@ def test_the_place_that_decides_exists(claim):
 
 
 def test_the_verdicts_on_record_follow_from_the_numbers(board):
-    """Recomputed here by hand from the tables, without physnn.lab.records.verdicts."""
+    """Recomputed here by hand from the tables, without physnn.lab.records.effects."""
     verdict = {claim.number: board.judgements[claim.number].verdict for claim in CLAIMS}
 
     def final(study, epoch=10):
@@ -170,7 +170,9 @@ def test_no_verdict_hangs_on_an_interval_that_the_exact_test_does_not_bear_out(b
         }:
             effect, how = judgement.effects[condition.name], claim.rule["effects"][condition.name]
             of_seeds = (
-                effect.pair is not None and not any(effect.censored) and how.get("measure") not in verdicts.OF_EVENTS
+                effect.pair is not None
+                and not any(effect.censored)
+                and not effects.MEASURES[how.get("measure", "final")].events
             )
             beyond = {"above": effect.interval.low > condition.bound, "below": effect.interval.high < condition.bound}
             if of_seeds and beyond.get(condition.relation):
@@ -227,115 +229,8 @@ def test_stable_states_of_the_sixth_power_appear_where_the_chapter_says():
 @pytest.fixture
 def results(tmp_path):
     """A study by hand: a beats b by 2 points; of its four rates one is near its best, of b's two, and one diverges."""
-    folder = tmp_path / "results" / "small"
-    folder.mkdir(parents=True)
-    record(folder, a=0.92, b=0.90)
-    return folder.parent
-
-
-@pytest.mark.parametrize(
-    ("conditions", "verdict"),
-    [
-        ({"holds": ["gain above 0"]}, "holds"),
-        ({"holds": ["gain above 3"], "fails": ["gain below 3"]}, "fails"),
-        ({"holds": ["level above 95"], "part": ["level covers 92"]}, "part"),
-        ({"part": [["gain above 3"], ["gain within 4"]], "fails": ["gain below 0", "gain atmost −4"]}, "part"),
-        ({"holds": ["gain below −1"]}, "undecided"),
-        ({"holds": ["near above 0"], "fails": ["near below 0"]}, "undecided"),
-    ],
-)
-def test_a_rule_gives_the_verdict_whose_conditions_are_met(results, conditions, verdict):
-    judgement = verdicts.judge(RULE | conditions, results)
-    assert judgement.verdict == verdict
-    shown = {name: effect.interval for name, effect in judgement.effects.items()}
-    assert shown["level"].mean == pytest.approx(92.1) and shown["level"].n == 3
-    assert shown["gain"].mean == pytest.approx(2.1)
-    assert shown["near"].mean == pytest.approx(-25) and shown["near"].n == 4
-    assert shown["lost"].mean == pytest.approx(-25)
-
-
-def test_a_repair_says_nothing_about_the_verdict(results):
-    repair = {"found": "With it.", "missing": "Without."}
-    for when, repaired in (("gain above 0", True), ("gain above 3", False)):
-        for conditions, verdict in (
-            ({"fails": ["gain above 1"]}, "fails"),
-            ({"untestable": "No scale."}, "untestable"),
-        ):
-            judgement = verdicts.judge(RULE | conditions | {"repair": repair | {"when": [when]}}, results)
-            assert (judgement.verdict, judgement.repaired) == (verdict, repaired)
-            assert judgement.effects and judgement.reason == conditions.get("untestable", "")
-
-
-def test_weights_of_arms_are_their_paired_sum(results):
-    how = {"study": "small", "weights": {"a": 2, "b": -1}, "column": "test_accuracy", "scale": 100}
-    found = verdicts.effect(how, results)
-    assert found.interval == pytest.approx(stats.mean_interval([94.0, 94.2, 94.4]))
-
-
-def test_without_a_rule_or_a_record_a_claim_is_undecided(results):
-    (results / "small" / "provenance.json").unlink()
-    for rule in (None, RULE | {"holds": ["gain above 0"]}):
-        judgement = verdicts.judge(rule, results)
-        assert (judgement.verdict, judgement.reason) == ("undecided", "not yet measured")
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"holds": ["gains above 0"]}, "gains above 0"),
-        ({"holds": ["gain > 0"]}, "gain > 0"),
-        ({"holds": ["level within 1"]}, "only a contrast"),
-        ({"holds": ["gain above 0"], "fails": ["gain above 1"]}, "'holds' and of 'fails' can both be met"),
-        ({"holds": ["gain above 0"], "untestable": "No scale."}, "not testable as stated has no conditions"),
-        ({"effects": {"x": {"study": "small", "arm": "c", "column": "test_accuracy"}}}, r"no arms \['c'\]"),
-        ({"effects": {"x": {"study": "small", "arm": "a", "column": "test_nll"}}}, "test_nll"),
-        ({"effects": {"x": {"study": "small", "arm": "a", "measure": "speed"}}}, "speed"),
-        ({"effects": {"x": {"formula": "magic", "of": {}}}}, "magic"),
-        ({"effects": {"x": {"study": "large", "arm": "a", "column": "test_accuracy"}}}, "large"),
-    ],
-)
-def test_a_rule_that_fits_nothing_is_refused(results, change, message):
-    with pytest.raises(ValueError, match=message):
-        verdicts.judge(RULE | change, results)
-
-
-def test_a_seed_that_diverged_needs_a_value(results):
-    folder = results / "small"
-    table = pd.read_csv(folder / "table.csv")
-    how = RULE["effects"]["level"]
-    table = table[~((table.phase == "final") & (table.arm == "a") & (table.seed == 2))]
-    study = Study("small", results)
-    rows = table[(table.phase == "final") & (table.arm == "a")]
-    with pytest.raises(ValueError, match="diverged"):
-        verdicts._final(study, rows, how)
-    assert verdicts._final(study, rows, how | {"lost": 0.1}).tolist() == pytest.approx([92.0, 92.1, 10.0])
-
-
-def test_epochs_to_a_threshold_are_counted_up_to_the_last_one(results):
-    """A run that gets there late, or diverges, counts with the design's last epoch; pairs are compared as times."""
-    folder = results / "small"
-    design = yaml.safe_load((folder / "design.yml").read_text())
-    design["final"]["epochs"] = 3
-    (folder / "design.yml").write_text(yaml.safe_dump(design))
-    reached = {"a": [[0.9, 0.96, 0.97], [0.95, 0.95, 0.95], [0.96]], "b": [[0.98] * 3, [0.98] * 3, [0.96, 0.97, 0.98]]}
-    rows = pd.DataFrame(
-        [("final", arm, seed, 1 + i, value) for arm, runs in reached.items()
-         for seed, run in enumerate(runs) for i, value in enumerate(run)],
-        columns=["phase", "arm", "seed", "epoch", "validation_accuracy"],
-    )  # fmt: skip
-    study = Study("small", results)
-    taken = {arm: verdicts._epochs_to(study, rows[rows.arm == arm], 97) for arm in reached}
-    assert taken["a"].epochs.tolist() == [3, 3, 3] and taken["b"].epochs.tolist() == [1, 1, 2]
-    assert taken["a"].observed.tolist() == [True, False, False]
-    assert verdicts._epochs_to(study, rows[rows.arm == "a"], 96).epochs.tolist() == [2, 3, 1]
-
-
-def test_an_effect_of_epochs_follows_the_same_record(results):
-    how = {"study": "small", "measure": "epochs-to"}
-    assert verdicts.effect(how | {"arm": "a", "threshold": 90}, results).interval == (1.0, 1.0, 1.0, 3)
-    gap = verdicts.effect(how | {"contrast": ["a", "b"], "threshold": 92}, results)
-    assert gap.interval.mean == 0 and gap.interval.n == 3
-    assert gap.censored == (0, 3)
+    record(tmp_path / "results" / "small", a=0.92, b=0.90)
+    return tmp_path / "results"
 
 
 def test_times_that_runs_did_not_live_to_are_shown_as_bounds(results):
@@ -344,13 +239,39 @@ def test_times_that_runs_did_not_live_to_are_shown_as_bounds(results):
 
     def shown(threshold, **arms):
         each = how | arms | {"threshold": threshold}
-        return cards.value(each, verdicts.effect(each, results))
+        return cards.value(each, effects.effect(each, results))
 
     assert shown(91, arm="a") == "1.0 [1.0, 1.0] epochs"
     assert shown(91, arm="b") == "at least 1.0 epochs (3 of 3 runs are not there at the end)"
     assert shown(91, contrast=["a", "b"]).startswith("at most 0.0 epochs (3 of 6 runs")
     assert shown(91, contrast=["b", "a"]).startswith("at least 0.0 epochs (3 of 6 runs")
     assert shown(95, contrast=["a", "b"]).startswith("without a bound, 0.0 [")
+
+
+@pytest.mark.parametrize(
+    ("measure", "of_a_grid", "of_draws"),
+    [
+        ("final", "seeds", "seeds"),
+        ("answers", "draws", "draws"),
+        ("near-best", "settings", "trials"),
+        ("regret", "settings", "trials"),
+        ("diverged", "runs", "runs"),
+        ("epochs-to", "seeds", "seeds"),
+        ("forewarned", "arms", "arms"),
+    ],
+)
+def test_a_card_says_what_its_numbers_are_of(tmp_path, measure, of_a_grid, of_draws):
+    """A setting of a design that draws them is a trial; where a rule names no measure, it is the final one."""
+    named = {"measure": measure} if measure != "final" else {}
+    judgement = Judgement("undecided", {"x": effects.Effect(Interval(0.4, 0.3, 0.5, 5))})
+    for study, unit, trials in (("grid", of_a_grid, {}), ("drawn", of_draws, {"trials": 5, "draw": 1})):
+        (tmp_path / study).mkdir()
+        design = {"tuning": {"lr": [1.0, 2.0], "seeds": [9], "epochs": 1, **trials}}
+        (tmp_path / study / "design.yml").write_text(yaml.safe_dump(design))
+        rule = {"written": "before", "effects": {"x": {"label": "x", "study": study, **named}}, "holds": ["x above 0"]}
+        claim = claims.Claim(1, "Benefits", ["Speed"], "Whether it is.", rule, {"holds": "It is."})
+        card = cards.card(claims.Board([claim], {1: judgement}, [], tmp_path), claim)
+        assert f". n = 5 {unit} (study `{study}`)." in card
 
 
 def test_parameters_are_those_of_the_networks():

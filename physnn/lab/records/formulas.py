@@ -1,4 +1,4 @@
-"""Formulas that a verdict may follow from, by the names that rules call them (:mod:`physnn.lab.records.verdicts`)."""
+"""Formulas that a verdict may follow from, by the names that rules call them (:mod:`physnn.lab.records.effects`)."""
 
 import math
 from collections.abc import Callable

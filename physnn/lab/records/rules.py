@@ -1,6 +1,6 @@
 """The rules of verdicts: what they say, and that no two of a rule's verdicts can be met at once.
 
-A rule is a mapping with ``effects``, by name (:mod:`physnn.lab.records.verdicts`), and for each of the verdicts
+A rule is a mapping with ``effects``, by name (:mod:`physnn.lab.records.effects`), and for each of the verdicts
 ``holds``, ``part`` (a component of the claim that is named holds as printed) and ``fails`` the conditions that must all
 be met; or lists of them, of which one must be met. The conditions of two verdicts exclude each other, whatever the
 effects are, and a rule for which that cannot be shown is refused (:func:`overlap`): no verdict hangs on an order. Where

@@ -27,6 +27,7 @@ def record(folder: Path, a: float, b: float) -> None:
         "arms": {"a": {}, "b": {}}, "tuning": {"lr": [1.0, 2.0, 3.0, 4.0], "seeds": [9], "epochs": 1},
         "final": {"seeds": [0, 1, 2], "epochs": 1},
     }  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "design.yml").write_text(yaml.safe_dump(design))
     reached = {"a": [0.90, 0.5, 0.5, 0.5], "b": [0.901, 0.899, 0.5, None]}
     rows = []

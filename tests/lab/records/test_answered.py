@@ -4,8 +4,8 @@ import pytest
 import yaml
 
 from physnn.lab.records.answered import answered
+from physnn.lab.records.effects import effect
 from physnn.lab.records.studies import Study
-from physnn.lab.records.verdicts import effect
 from physnn.lab.statistics.crossed import crossed_interval
 
 BASE = {"widths": [64, 10], "layer": "linear", "loss": "cross-entropy", "optimizer": "langevin", "temperature": 0.0}

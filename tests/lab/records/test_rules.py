@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from physnn.lab.records import rules, verdicts
-from physnn.lab.statistics.stats import Interval, equivalence, mean_interval
+from physnn.lab.records import rules
+from physnn.lab.records.effects import Effect
+from physnn.lab.records.verdicts import meets
+from physnn.lab.statistics.stats import equivalence, mean_interval
 
 EFFECTS = {"gain": {}, "level": {}}
 RELATIONS = ("above", "below", "atleast", "atmost", "covers", "within")
@@ -49,7 +51,7 @@ def samples():
     shape = np.array([-1.0, -0.2, 0.3, 0.9])
     for centre, width in itertools.product(np.arange(-3, 3.01, 0.5), (0, 1e-3, 0.2, 2, 6)):
         first = pd.Series(centre + width * (shape - shape.mean()))
-        yield verdicts.Effect(mean_interval(first), (first, 0 * first))
+        yield Effect(mean_interval(first), (first, 0 * first))
 
 
 SAMPLES = list(samples())
@@ -65,7 +67,7 @@ def test_no_effect_meets_two_verdicts_that_are_said_to_exclude_each_other(first,
     }  # fmt: skip
     if rules.overlap(ways) is None:
         for effect in SAMPLES:
-            met = [verdicts._one_met(several, {"gain": effect}) for several in ways.values()]
+            met = [all(meets(effect, each) for each in needed) for (needed,) in ways.values()]
             assert not all(met), f"{effect.interval} meets both"
 
 
@@ -78,15 +80,3 @@ def test_the_ninety_percent_interval_lies_in_the_bounds_that_within_is_taken_for
 def test_what_is_no_condition_is_refused(text):
     with pytest.raises(ValueError, match="a condition reads"):
         rules.alternatives([text], EFFECTS)
-
-
-def test_a_bound_of_a_time_meets_what_the_true_time_meets():
-    """Three runs that are not there at the end: they took longer, and nobody knows how much."""
-    interval = Interval(100.0, 100.0, 100.0, 3)
-    every = "above 99, below 101, atleast 100, atmost 100, covers 100"
-    met_by = {(0, 0): every, (3, 0): "above 99, atleast 100", (0, 3): "below 101, atmost 100", (3, 3): ""}
-    for censored, met in met_by.items():
-        effect = verdicts.Effect(interval, censored=censored)
-        for text in every.split(", "):
-            relation, bound = text.split()
-            assert verdicts._met(effect, relation, float(bound)) == (text in met)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from physnn.lab.explorer import explorer, page, read_grids
-from physnn.lab.records import studies, verdicts
+from physnn.lab.records import effects, studies
 from physnn.lab.records.finals import final_rows
 from physnn.lab.records.reproduce import agreement, replicas, retrain, smallest
 from physnn.lab.records.rerun import rerun
@@ -111,7 +111,7 @@ def test_again_it_agrees_with_its_record_and_not_with_another(study, monkeypatch
 
 
 def effect(results, **how):
-    return verdicts.effect({"study": "parabola", "arm": "flat", **how}, results).interval
+    return effects.effect({"study": "parabola", "arm": "flat", **how}, results).interval
 
 
 def test_verdicts_follow_from_the_score_where_smaller_is_better(results):

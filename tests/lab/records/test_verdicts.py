@@ -1,118 +1,92 @@
-"""Means over columns, comparison at equal accuracy, and bounds of a mean, in the rules of the scoreboard."""
+"""Verdicts: conditions that effects meet, also where runs are late, and the rules that are refused."""
 
-import hashlib
-import json
-
-import pandas as pd
 import pytest
-import yaml
 
-from physnn.lab.records import verdicts
-from physnn.lab.records.studies import Study
-
-NEW = {
-    "study": "new", "measure": "matched", "arm": "a", "column": "error", "along": "clean", "scale": 100,
-    "path": [{"study": "old", "arms": ["way"]}, {"study": "new", "arms": ["b"]}],
-}  # fmt: skip
-
-
-def write(folder, arms, rows):
-    folder.mkdir(parents=True)
-    design = {
-        "arms": {arm: {} for arm in arms}, "tuning": {"lr": [1.0], "seeds": [9], "epochs": 1},
-        "final": {"seeds": [0, 1, 2], "epochs": 2},
-    }  # fmt: skip
-    (folder / "design.yml").write_text(yaml.safe_dump(design))
-    table = pd.DataFrame(rows, columns=["arm", "seed", "epoch", "clean", "error", "error_a_1", "error_b_1"])
-    table.assign(phase="final", lr=1.0, diverged=False).to_csv(folder / "table.csv", index=False)
-    digest = hashlib.sha256((folder / "table.csv").read_bytes()).hexdigest()
-    made = {"design": Study(folder.name, folder.parent).digest, "table": digest}
-    (folder / "provenance.json").write_text(json.dumps(made))
+from physnn.lab.records.effects import Effect
+from physnn.lab.records.rules import Condition
+from physnn.lab.records.verdicts import judge, meets
+from physnn.lab.statistics.stats import Interval
+from tests.lab.records.by_hand import RULE, record
 
 
 @pytest.fixture
 def results(tmp_path):
-    """a ends at 0.85, 0.95 and 0.99; the old way goes from 0.8 to 0.9, and b goes on from 0.92 to 0.96."""
-    old, new = [], []
-    for seed, clean in enumerate((0.85, 0.95, 0.99)):
-        old += [("way", seed, e, (0.1, 0.8, 0.9)[e], (0.9, 0.4, 0.3)[e], 0.1, 0.3) for e in range(3)]
-        new += [("a", seed, e, (0.1, 0.5, clean)[e], (0.9, 0.6, 0.5)[e], 0.1 * e, 0.1 + seed / 100) for e in range(3)]
-        new += [("b", seed, e, (0.1, 0.92, 0.96)[e], (0.9, 0.2, 0.1)[e], 0.3, 0.5) for e in range(3)]
-    write(tmp_path / "old", ["way"], old)
-    write(tmp_path / "new", ["a", "b"], new)
+    """A study by hand: a beats b by 2 points; of its four rates one is near its best, of b's two, and one diverges."""
+    record(tmp_path / "small", a=0.92, b=0.90)
     return tmp_path
 
 
-def test_a_column_with_a_star_is_the_mean_of_all_that_begin_so(results):
-    found = verdicts.effect({"study": "new", "arm": "a", "column": "error_*", "scale": 100}, results)
-    assert found.interval.mean == pytest.approx(100 * (0.2 + 0.11) / 2) and found.interval.n == 3
-    one = verdicts.effect({"study": "new", "arm": "a", "column": "error"}, results)
-    assert one.interval.mean == pytest.approx(0.5), "without a star, only the column of that name"
-    with pytest.raises(ValueError, match=r"nll_\*"):
-        verdicts.effect({"study": "new", "arm": "a", "column": "nll_*"}, results)
+@pytest.mark.parametrize(
+    ("conditions", "verdict"),
+    [
+        ({"holds": ["gain above 0"]}, "holds"),
+        ({"holds": ["gain above 3"], "fails": ["gain below 3"]}, "fails"),
+        ({"holds": ["level above 95"], "part": ["level covers 92"]}, "part"),
+        ({"part": [["gain above 3"], ["gain within 4"]], "fails": ["gain below 0", "gain atmost −4"]}, "part"),
+        ({"holds": ["gain below −1"]}, "undecided"),
+        ({"holds": ["near above 0"], "fails": ["near below 0"]}, "undecided"),
+    ],
+)
+def test_a_rule_gives_the_verdict_whose_conditions_are_met(results, conditions, verdict):
+    judgement = judge(RULE | conditions, results)
+    assert judgement.verdict == verdict
+    shown = {name: effect.interval for name, effect in judgement.effects.items()}
+    assert shown["level"].mean == pytest.approx(92.1) and shown["level"].n == 3
+    assert shown["gain"].mean == pytest.approx(2.1)
+    assert shown["near"].mean == pytest.approx(-25) and shown["near"].n == 4
+    assert shown["lost"].mean == pytest.approx(-25)
 
 
-def test_an_arm_is_compared_with_a_path_where_it_is_as_accurate(results):
-    """At 0.85 the old way has 0.35, at 0.95 b's epochs have 0.125; nobody reaches 0.99. Before training is no place."""
-    found = verdicts.effect(NEW, results)
-    assert found.interval.n == 2
-    assert sorted(found.pair[0] - found.pair[1]) == pytest.approx([15.0, 37.5])
-    ends = NEW | {"path": [{"study": "new", "arms": ["a", "b"]}], "scale": 1}
-    differences = verdicts.effect(ends, results).pair
-    assert (differences[0] - differences[1]).tolist() == pytest.approx([0.0, 0.0, 0.0]), "of several arms, their ends"
+def test_a_repair_says_nothing_about_the_verdict(results):
+    repair = {"found": "With it.", "missing": "Without."}
+    for when, repaired in (("gain above 0", True), ("gain above 3", False)):
+        for conditions, verdict in (
+            ({"fails": ["gain above 1"]}, "fails"),
+            ({"untestable": "No scale."}, "untestable"),
+        ):
+            judgement = judge(RULE | conditions | {"repair": repair | {"when": [when]}}, results)
+            assert (judgement.verdict, judgement.repaired) == (verdict, repaired)
+            assert judgement.effects and judgement.reason == conditions.get("untestable", "")
+
+
+def test_without_a_rule_or_a_record_a_claim_is_undecided(results):
+    (results / "small" / "provenance.json").unlink()
+    for rule in (None, RULE | {"holds": ["gain above 0"]}):
+        judgement = judge(rule, results)
+        assert (judgement.verdict, judgement.reason) == ("undecided", "not yet measured")
 
 
 @pytest.mark.parametrize(
-    ("path", "message"),
+    ("change", "message"),
     [
-        ([{"study": "old", "arms": ["nobody"]}], "nobody"),
-        ([{"study": "older", "arms": ["way"]}], "older"),
-        ([{"study": "old", "arms": ["way"]}], "reaches the place of 1 of 3"),
+        ({"holds": ["gains above 0"]}, "gains above 0"),
+        ({"holds": ["gain > 0"]}, "gain > 0"),
+        ({"holds": ["level within 1"]}, "only a contrast"),
+        ({"holds": ["gain above 0"], "fails": ["gain above 1"]}, "'holds' and of 'fails' can both be met"),
+        ({"holds": ["gain above 0"], "untestable": "No scale."}, "not testable as stated has no conditions"),
+        ({"effects": {"x": {"study": "small", "arm": "c", "column": "test_accuracy"}}}, r"no arms \['c'\]"),
     ],
 )
-def test_a_path_that_leads_nowhere_is_refused(results, path, message):
+def test_a_rule_that_fits_nothing_is_refused(results, change, message):
     with pytest.raises(ValueError, match=message):
-        verdicts.effect(NEW | {"path": path}, results)
+        judge(RULE | change, results)
 
 
 @pytest.mark.parametrize(
     ("condition", "met"),
-    [("gain atleast 15", True), ("gain atleast 27", False), ("gain atmost 27", True), ("gain atmost −2", False)],
+    [("gain atleast 2", True), ("gain atleast 3", False), ("gain atmost 3", True), ("gain atmost −2", False)],
 )
 def test_a_mean_can_be_bounded(results, condition, met):
-    rule = {"effects": {"gain": NEW}, "holds": [condition]}
-    assert (verdicts.judge(rule, results).verdict == "holds") == met
+    assert (judge(RULE | {"holds": [condition]}, results).verdict == "holds") == met
 
 
-def test_a_warning_is_judged_over_the_arms(tmp_path, monkeypatch):
-    """Of one predictor its areas, of two their paired difference; only the tuning runs are read, and once."""
-    areas = {
-        "physics": pd.Series([0.9, 1.0, 0.95], list("abc")),
-        "learning rate": pd.Series([0.7, 0.6, 0.8], list("abc")),
-    }
-    asked = []
-
-    def forewarned(rows, epochs, predictor):
-        asked.append((set(rows.phase), epochs, predictor))
-        return areas[predictor]
-
-    monkeypatch.setattr(verdicts, "forewarned", forewarned)
-    verdicts._areas.cache_clear()
-    write(tmp_path / "new", ["a"], [("a", 0, 0, 0.1, 0.9, 0.1, 0.1)])
-    how = {"study": "new", "measure": "forewarned", "predictors": ["physics"], "scale": 100}
-    found = verdicts.effect(how, tmp_path)
-    assert found.interval.mean == pytest.approx(95) and found.interval.n == 3 and found.pair is None
-    both = verdicts.effect(how | {"predictors": ["physics", "learning rate"]}, tmp_path)
-    assert (both.pair[0] - both.pair[1]).to_list() == pytest.approx([20, 40, 15])
-    assert [predictor for *_, predictor in asked] == ["physics", "learning rate"]
-    assert all(epochs == 1 and phases <= {"tuning"} for phases, epochs, _ in asked)
-    verdicts._areas.cache_clear()
-
-
-def test_two_arms_are_compared_at_the_accuracy_of_the_one_that_ends_lower(results):
-    """b passes 0.85 on its first step, and 0.95 on its second; at 0.96, where b ends, a is on its way to 0.99."""
-    how = {"study": "new", "measure": "matched-lower", "contrast": ["a", "b"], "column": "error", "along": "clean"}
-    found = verdicts.effect(how | {"scale": 100}, results)
-    assert found.pair[0].tolist() == pytest.approx([50, 50, 60 - 10 * 0.46 / 0.49])
-    assert found.pair[1].tolist() == pytest.approx([90 - 70 * 0.75 / 0.82, 12.5, 10])
-    assert found.interval.n == 3
+def test_a_bound_of_a_time_meets_what_the_true_time_meets():
+    """Three runs that are not there at the end: they took longer, and nobody knows how much."""
+    interval = Interval(100.0, 100.0, 100.0, 3)
+    every = "above 99, below 101, atleast 100, atmost 100, covers 100"
+    met_by = {(0, 0): every, (3, 0): "above 99, atleast 100", (0, 3): "below 101, atmost 100", (3, 3): ""}
+    for censored, met in met_by.items():
+        effect = Effect(interval, censored=censored)
+        for text in every.split(", "):
+            relation, bound = text.split()
+            assert meets(effect, Condition("time", relation, float(bound))) == (text in met)
