@@ -7,7 +7,7 @@ import pandas as pd
 
 from physnn.lab.chapter.contract import Parameters
 from physnn.lab.chapter.naming import glue, glued
-from physnn.lab.records.provenance import environment, package, recording_minutes, show_line
+from physnn.lab.records.provenance import READ, environment, package, recording_minutes, show_line
 
 if TYPE_CHECKING:  # a chapter without a study is not made from what studies are made from
     from physnn.lab.records.studies import Study
@@ -37,8 +37,8 @@ def numbers(*studies: "Study") -> pd.DataFrame:
     return glued()
 
 
-def provenance(parameters: Parameters, data: str, *studies: "Study") -> None:
-    """Show where the page's numbers come from: a line for the page, and one for each study that it reads.
+def provenance(parameters: Parameters, data: str) -> None:
+    """Show where the page's numbers come from: a line for the page, and one for each study that it has read.
 
     Args:
         parameters: the values the chapter ran with.
@@ -53,5 +53,5 @@ def provenance(parameters: Parameters, data: str, *studies: "Study") -> None:
         f"torch {made['torch']}, Python {made['python']}, {made['device']}",
         f"{made['date']}, {elapsed():.0f} s",
     )
-    for study in studies:
-        study.show_provenance()
+    for show in READ.values():
+        show()

@@ -5,7 +5,7 @@ import hashlib
 import platform
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PACKAGE = Path(physnn.__file__).parent
 # An installed package carries the recorded results inside; a checkout has them at its top.
 RESULTS = next(path for path in (PACKAGE / "results", PACKAGE.parent / "results") if path.is_dir())
+READ: dict[str, Callable[[], None]] = {}  # the studies whose tables this process has read, and what shows their lines
 
 
 def source_digest() -> str:

@@ -27,7 +27,7 @@ import pandas as pd
 
 from physnn.lab.records import design, parts
 from physnn.lab.records.design import SEARCH, StudyError
-from physnn.lab.records.provenance import RESULTS, environment, package, show_line
+from physnn.lab.records.provenance import READ, RESULTS, environment, package, show_line
 from physnn.lab.running import files
 from physnn.lab.running.command import uninterrupted
 from physnn.lab.running.machine import cores
@@ -131,6 +131,7 @@ class Study:
         for part, digest in (("design", self.digest), ("table", _digest(content))):
             if recorded.get(part) != digest:
                 raise StudyError(f"the {part} of study {self.name!r} changed since it was recorded; run: make results")
+        READ[self.name] = self.show_provenance
         return pd.read_csv(self.folder / "table.csv")
 
     def settings(self, arm: str) -> list[dict[str, float]]:

@@ -9,7 +9,7 @@ from IPython.utils.capture import capture_output
 import physnn
 from physnn.lab import glue, numbers, provenance
 from physnn.lab.chapter.contract import Parameters
-from physnn.lab.records import closing
+from physnn.lab.records import closing, studies
 from physnn.lab.records.provenance import environment
 from physnn.lab.records.studies import Study
 
@@ -40,23 +40,29 @@ def test_a_page_takes_at_least_a_tenth_of_a_minute(monkeypatch):
     assert [output.metadata["scrapbook"]["name"] for output in captured.outputs] == ["minutes"]
 
 
-def test_the_lines_name_everything():
+def test_the_lines_name_everything(monkeypatch):
+    monkeypatch.setattr(studies, "READ", read := {})
+    monkeypatch.setattr(closing, "READ", read)
     with capture_output() as captured:
-        provenance(Parameters({"epochs": 3, "data": "digits"}), "the digits", Study("headline"), Study("long"))
-    page, *studies = (output.data["text/markdown"] for output in captured.outputs)
+        Study("coherence")  # which is named and not read
+        for name in ("headline", "long", "headline"):
+            Study(name).table()
+        provenance(Parameters({"epochs": 3, "data": "digits"}), "the digits")
+    page, *lines = (output.data["text/markdown"] for output in captured.outputs)
     made = environment()
     wanted = [f"physnn {physnn.__version__}", made["source"][:12], "epochs = 3, data = digits", "the digits"]
     wanted += [f"torch {made['torch']}", made["device"], made["date"], " s", made["commit"]]
     assert all(part in page for part in wanted), page
-    for line, name in zip(studies, ("headline", "long"), strict=True):
+    for line, name in zip(lines, ("headline", "long"), strict=True):
         assert f"Recorded study `{name}`" in line and Study(name).digest[:12] in line
 
 
 def test_the_lines_say_that_the_package_had_changes(monkeypatch):
     monkeypatch.setattr(closing, "environment", lambda: {**environment(), "commit": "abc", "dirty": True})
     study = Study("headline")
+    monkeypatch.setattr(closing, "READ", {"headline": study.show_provenance})
     monkeypatch.setattr(Study, "provenance", {**study.provenance, "commit": "def", "dirty": True})
     with capture_output() as captured:
-        provenance(Parameters({}), "the digits", study)
+        provenance(Parameters({}), "the digits")
     page, line = (output.data["text/markdown"] for output in captured.outputs)
     assert "commit abc with changes" in page and "commit def with changes" in line
