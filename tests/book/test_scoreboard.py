@@ -155,6 +155,13 @@ def test_the_verdicts_on_record_follow_from_the_numbers(board):
             behind.append(expected_best(percents, 32) - expected_best(percents, 8))
         assert behind[0] - behind[1] > 0.7
     assert verdict[10] == "holds"
+
+    for study, model in (("quadratic", "linear"), ("quadratic-mlp", "MLP")):
+        accuracy = 100 * final(study).test_accuracy
+        gained = accuracy[f"{model}: as printed"] - accuracy[f"{model}: none"]
+        half = 1.66 if len(gained) > 100 else 1.73  # of a 90 % interval, for 160 and for 20 seeds
+        assert abs(gained.mean()) + half * gained.std() / len(gained) ** 0.5 < 0.2
+    assert verdict[19] == "fails"
     assert {number for number, judged in verdict.items() if judged == "holds"} == {10}
 
 
