@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -52,8 +52,10 @@ class Recipe(Dynamics):
     stencil: str = "neighbours"
 
     @classmethod
-    def read(cls, given: Mapping[str, Any]) -> "Recipe":
+    def read(cls, given: Mapping[str, Any]) -> Self:
         """Return the recipe that plain data describe.
+
+        A task with entries of its own takes them out first, and puts them into a class that inherits this one.
 
         Raises:
             ValueError: something is missing, unknown, or outside its range; it says what, and what there is.

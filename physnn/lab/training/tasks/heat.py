@@ -15,7 +15,7 @@ An epoch is ``STEPS`` steps, whatever a batch is, so that runs of whole and of m
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -59,22 +59,16 @@ EVERY = 25  # steps from one look at the direction to the next
 STREAM = 0x4EA7  # keeps batches and probes apart from the start values, which the bare seed gives
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
+@dataclass(frozen=True)
+class Recipe(ImageRecipe):
     """An arm of the task ``images``, of whole batches of all its ``images`` where ``whole`` is true (false)."""
 
-    network: ImageRecipe
-    whole: bool
+    whole: bool = False
 
     @property
     def architecture(self) -> tuple:
         """What replicas must share to be computed together."""
-        return *self.network.architecture, self.whole
-
-    @property
-    def size(self) -> int:
-        """Number of trainable scalars."""
-        return self.network.size
+        return *super().architecture, self.whole
 
 
 def read(given: Mapping[str, Any]) -> Recipe:
@@ -85,12 +79,12 @@ def read(given: Mapping[str, Any]) -> Recipe:
     """
     rest = dict(given)
     whole = switch(rest, "whole", False)
-    network = ImageRecipe.read(rest)
-    if network.optimizer != "langevin" or network.scheme != "post" or network.lr_schedule != "constant":
+    recipe = replace(Recipe.read(rest), whole=whole)
+    if recipe.optimizer != "langevin" or recipe.scheme != "post" or recipe.lr_schedule != "constant":
         raise ValueError("heat needs sgd or langevin, of the scheme post and at a constant rate")
-    if network.label_noise or network.smoothness:
+    if recipe.label_noise or recipe.smoothness:
         raise ValueError("heat needs right labels and no smoothness")
-    return Recipe(network=network, whole=whole)
+    return recipe
 
 
 def run(
@@ -104,8 +98,7 @@ def run(
     if budget.extras:
         raise ValueError(f"heat knows no extras, got {sorted(budget.extras)}")
     images, seconds, seeds = _load(budget.data, budget.device), 0.0, [replica.seed for replica in replicas]
-    networks, steps = [recipe.network for recipe in recipes], budget.epochs * STEPS
-    stack = Stack(networks, [replica.lr for replica in replicas], seeds, steps, budget.device)
+    stack = Stack(recipes, [replica.lr for replica in replicas], seeds, budget.epochs * STEPS, budget.device)
     count = stack.count(images)
     bath = _Bath(stack, images, count, count if recipes[0].whole else budget.batch_size)
     averages = dict.fromkeys(_Bath.AVERAGES, torch.full((len(replicas),), torch.nan))

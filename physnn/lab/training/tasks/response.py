@@ -15,7 +15,7 @@ The length over which :math:`\chi` is felt along the classes stands beside :math
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -71,34 +71,28 @@ COLUMNS: Mapping[str, Column] = {
 SCORE, RESULT = "validation_accuracy", "test_accuracy"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
+@dataclass(frozen=True)
+class Recipe(ImageRecipe):
     """An arm of the task ``images``, and how it is pushed.
 
     ``field`` (0.01) is h, ``steps`` (200) how many are taken with it; with ``shuffled`` (false) every replica has its
     own order of the classes, drawn from its seed: outputs in other places, and no other change.
     """
 
-    network: ImageRecipe
-    field: float
-    steps: int
-    shuffled: bool
+    field: float = 0.01
+    steps: int = 200
+    shuffled: bool = False
 
     @property
     def architecture(self) -> tuple:
         """What replicas must share to be computed together."""
-        return *self.network.architecture, self.steps
-
-    @property
-    def size(self) -> int:
-        """Number of trainable scalars."""
-        return self.network.size
+        return *super().architecture, self.steps
 
     @property
     def theory(self) -> float:
         """The length on paper, in classes; NaN for a loss that names none."""
-        quadratic, _, spatial = self.network.coefficients
-        known = self.network.loss == "ginzburg-landau" and quadratic > 0 and spatial >= 0
+        quadratic, _, spatial = self.coefficients
+        known = self.loss == "ginzburg-landau" and quadratic > 0 and spatial >= 0
         return math.sqrt(spatial / quadratic) if known else math.nan
 
 
@@ -112,10 +106,10 @@ def read(given: Mapping[str, Any]) -> Recipe:
     field, steps, shuffled = number(rest, "field", 0.01), rest.pop("steps", 200), switch(rest, "shuffled", False)
     if not field > 0 or type(steps) is not int or steps < 2 or steps % 2:
         raise ValueError(f"field must be above 0 and steps an even whole number above 0, got {field} and {steps!r}")
-    network = ImageRecipe.read(rest)
-    if network.optimizer != "langevin" or network.label_noise or network.images or network.smoothness:
+    recipe = replace(Recipe.read(rest), field=field, steps=steps, shuffled=shuffled)
+    if recipe.optimizer != "langevin" or recipe.label_noise or recipe.images or recipe.smoothness:
         raise ValueError("a response needs sgd or langevin, all images, right labels and no smoothness")
-    return Recipe(network=network, field=field, steps=steps, shuffled=shuffled)
+    return recipe
 
 
 def run(
@@ -129,10 +123,9 @@ def run(
     if budget.extras:
         raise ValueError(f"response knows no extras, got {sorted(budget.extras)}")
     images, seconds, seeds = _load(budget.data, budget.device), 0.0, [replica.seed for replica in replicas]
-    networks = [recipe.network for recipe in recipes]
     steps = budget.epochs * math.ceil(len(images.train) / budget.batch_size)
-    stack = Stack(networks, [replica.lr for replica in replicas], seeds, steps, budget.device)
-    places = _places(recipes, seeds, networks[0].widths[-1], budget.device)
+    stack = Stack(recipes, [replica.lr for replica in replicas], seeds, steps, budget.device)
+    places = _places(recipes, seeds, recipes[0].widths[-1], budget.device)
     stack.labels = places[:, images.train.labels]
     averages = dict.fromkeys(("loss", "energy", "negative"), torch.full((len(replicas),), torch.nan))
     for epoch in range(budget.epochs + 1):

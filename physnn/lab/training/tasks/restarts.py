@@ -7,7 +7,7 @@ validation accuracy is kept. With one run, this is the task ``images`` with less
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from physnn.lab.data.images import Dataset, load
 from physnn.lab.metrics.outputs import accuracy, fit_scale, nll
-from physnn.lab.models import recipe as images_recipe
+from physnn.lab.models.recipe import Recipe as ImageRecipe
 from physnn.lab.training.stack import Stack
 from physnn.lab.training.task import Budget, Column, Replica
 from physnn.lab.training.tasks.images import ACCURACY
@@ -51,7 +51,7 @@ SCORE, RESULT = "validation_accuracy", "test_accuracy"
 
 
 @dataclass(frozen=True)
-class Recipe(images_recipe.Recipe):
+class Recipe(ImageRecipe):
     """An arm of the task ``images`` (:class:`physnn.lab.models.recipe.Recipe`), with ``runs`` (1)."""
 
     runs: int = 1
@@ -72,7 +72,7 @@ def read(given: Mapping[str, Any]) -> Recipe:
     runs = rest.pop("runs", 1)
     if type(runs) is not int or runs < 1:
         raise ValueError(f"runs must be a whole number of at least 1, got {runs!r}")
-    return Recipe(**vars(images_recipe.Recipe.read(rest)), runs=runs)
+    return replace(Recipe.read(rest), runs=runs)
 
 
 def run(
