@@ -219,7 +219,9 @@ def _means(study: Study, recorded: pd.DataFrame, again: pd.DataFrame) -> pd.Data
     """Compare the arms' mean results, over the seeds of both tables."""
     result, arms, meaning = study.task.RESULT, {}, column(study.task, study.task.RESULT)
     if result in recorded and result in again:
-        several = (table.dropna(subset=result).set_index(["arm", "seed"])[result] for table in (recorded, again))
+        end = study.design.get("final", {}).get("epochs")
+        ended = (table[(table.phase == "final") & (table.epoch == end)] for table in (recorded, again))
+        several = (rows.dropna(subset=result).set_index(["arm", "seed"])[result] for rows in ended)
         pairs = pd.concat(several, axis=1, keys=["recorded", "again"], join="inner")
         for arm, pair in pairs.groupby("arm", sort=False):
             reach = math.inf  # of one seed

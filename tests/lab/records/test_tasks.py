@@ -110,6 +110,14 @@ def test_again_it_agrees_with_its_record_and_not_with_another(study, monkeypatch
     assert other.apart == [arm] and f"MEANS BEYOND TOLERANCE: {arm}" in str(other)
 
 
+def test_a_result_that_every_row_has_is_compared_at_the_end(study, monkeypatch):
+    """As of searches, whose result is also what they are chosen by."""
+    monkeypatch.setattr(study.task, "RESULT", study.task.SCORE)
+    found, ended = agreement(study, study.table(), study.table()), final_rows(study)
+    assert found.agrees
+    assert found.arms.recorded.to_dict() == pytest.approx(ended.groupby("arm")[study.task.SCORE].mean().to_dict())
+
+
 def effect(results, **how):
     return effects.effect({"study": "parabola", "arm": "flat", **how}, results).interval
 
