@@ -36,9 +36,15 @@ def read(path: Path) -> dict[str, Any]:
         _part("tuning", tuning, {"lr": values, **_RUNS, **search}, others | more | {"extras": _names})
         if "final" in design:
             _part("final", design["final"], _RUNS, {"extras": _names})
-        for arm in (arm for pair in design.get("contrasts", ()) for arm in pair):
+        named = [("contrasts", arm) for pair in design.get("contrasts", ()) for arm in pair]
+        for arm, ends in design.get("beyond", {}).items():
+            named += [("beyond", name) for name in (arm, *(other for end in ends.values() for other in end.values()))]
+            recipe = design["arms"].get(arm, {})
+            if unknown := [name for name in ends if name != "lr" and recipe.get(name) != SEARCH]:
+                raise StudyError(f"beyond says of {arm!r} what lies past {unknown}, which it does not search")
+        for key, arm in named:
             if arm not in design["arms"]:
-                raise StudyError(f"contrasts names the arm {arm!r}; there are {', '.join(design['arms'])}")
+                raise StudyError(f"{key} names the arm {arm!r}; there are {', '.join(design['arms'])}")
     except StudyError as error:
         raise StudyError(f"{path}: {error}") from None
     return design
@@ -112,6 +118,19 @@ def _pairs(value: Any) -> str:
     return "" if good else "a list of pairs of arms"
 
 
+def _ends(value: Any) -> str:
+    ends = [end for arm in value.values() for end in arm.values()] if _two_deep(value) else [{"": ""}]
+    return (
+        "" if all({*end} <= {"low", "high"} for end in ends) else "arms to hyperparameters to arms beyond low or high"
+    )
+
+
+def _two_deep(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(arm, Mapping) and all(isinstance(end, Mapping) for end in arm.values()) for arm in value.values()
+    )
+
+
 def _seeds(value: Any) -> str:
     good = isinstance(value, list) and value and all(type(seed) is int for seed in value)
     return "" if good and len({*value}) == len(value) else "a list of whole numbers, each once"
@@ -133,5 +152,5 @@ def _numbers(value: Any) -> bool:
 _RUNS: dict[str, _Check] = {"seeds": _seeds, "epochs": _count}
 _MORE: dict[str, _Check] = {
     **{"question": _text, "widens": _text, "task": _text, "data": _text, "batch_size": _count},
-    **{"models": _arms, "final": _mapping, "contrasts": _pairs},
+    **{"models": _arms, "final": _mapping, "contrasts": _pairs, "beyond": _ends},
 }

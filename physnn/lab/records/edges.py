@@ -2,8 +2,10 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 
+from physnn.lab.records.finals import BETWEEN
 from physnn.lab.records.studies import Study
 
 NEAR = 0.05  # the share of a drawn range, in logarithms, that counts as its edge
@@ -13,7 +15,8 @@ def at_edge(study: Study) -> pd.DataFrame:
     """Return the chosen hyperparameters that lie at an edge of what was tried.
 
     Of listed values the lowest and the highest are the edges; of drawn ones, in logarithms, the outer twentieths of
-    the range. Where there is one value nothing was searched.
+    the range. Where there is one value nothing was searched. It is no edge if a setting inside is equally good, or if
+    the design says which arm lies ``beyond``: the study looks there by itself.
 
     Returns:
         A row for each, by ``arm``: ``hyperparameter``, ``chosen``, the bounds ``low`` and ``high`` of what was tried,
@@ -23,15 +26,25 @@ def at_edge(study: Study) -> pd.DataFrame:
         FileNotFoundError: the study is not recorded.
         ValueError: as :meth:`physnn.lab.records.studies.Study.table` and ``tuned``.
     """
-    chosen, rows = study.tuned(study.table()), []
+    table, rows = study.table(), []
+    chosen, best, scores = study.tuned(table), study.best(table).score, dict(iter(study.scores(table).groupby("arm")))
     drawn = "trials" in study.design["tuning"]
     for name in study.hyperparameters:
         for arm, value in chosen[name].dropna().items():
             low, high = study.bounds(arm, name)
-            if low < high and (edge := _edge(value, low, high, drawn)):
+            edge = _edge(value, low, high, drawn) if low < high else ""
+            equal = scores[arm][name][np.isclose(scores[arm].score, best[arm], rtol=1e-9, atol=0)]
+            inside = any(not _edge(each, low, high, drawn) for each in equal)
+            if edge and not inside and edge not in _beyond(study, arm, name):
                 rows.append([arm, name, value, low, high, edge])
     columns = ["arm", "hyperparameter", "chosen", "low", "high", "edge"]
     return pd.DataFrame(rows, columns=columns).set_index("arm")
+
+
+def _beyond(study: Study, arm: str, name: str) -> dict[str, str]:
+    """Return which arms lie beyond the ends, ``low`` and ``high``, of an arm's hyperparameter."""
+    variant = arm.partition(BETWEEN)[2] if "models" in study.design else arm
+    return study.design.get("beyond", {}).get(variant, {}).get(name, {})
 
 
 def _edge(value: float, low: float, high: float, drawn: bool) -> str:

@@ -8,7 +8,8 @@ Under ``tuning`` a design has ``seeds``, ``epochs`` and the hyperparameters, ``l
 seed), two bounds each, between which trials are drawn log-uniformly, the same for every arm. An arm, or a model, may
 have a ``draw`` of its own, and ``lr_unit``: what the drawn learning rates are multiplied by for it. ``final`` has
 ``seeds``, ``epochs`` and ``extras``; without it there are no final runs. With ``widens``, the name of another study, a
-design runs some of its arms again, with wider ranges and all else alike (:mod:`physnn.lab.records.edges`).
+design runs some of its arms again, with wider ranges and all else alike (:mod:`physnn.lab.records.edges`). ``beyond``
+says which arm is what another one comes to past an end of a range: ``{annealed T: {temperature: {low: T = 0}}}``.
 
 What is trained and measured is the ``task``'s (:mod:`physnn.lab.training.task`; without one, images), which reads the
 arms, and takes ``data``, ``batch_size`` and ``extras`` as it needs them.
@@ -169,15 +170,23 @@ class Study:
         """Return each arm's best setting: by the task's score after the last tuning epoch, mean over seeds.
 
         Returns:
-            A row for each arm that has a setting with which every seed reached the end: the hyperparameters, NaN where
-            the arm does not search them, and ``score``, the mean.
+            A row for each arm that has one in :meth:`scores`, the first of those that are equally good.
+        """
+        scores = self.scores(table)
+        order = scores.score if column(self.task, self.task.SCORE).larger else -scores.score
+        return scores.loc[order.groupby(scores.arm, sort=False).idxmax()].set_index("arm")
+
+    def scores(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return what the settings came to that were tried.
+
+        Returns:
+            A row for each arm and setting with which every seed reached the end: ``arm``, the hyperparameters, NaN
+            where the arm does not search them, and ``score``, the mean.
         """
         plan, score = self.design["tuning"], self.task.SCORE
         rows = table[(table.phase == "tuning") & (table.epoch == plan["epochs"])]
         means = rows.groupby(["arm", *self.hyperparameters], sort=False, dropna=False)[score].agg(["mean", "count"])
-        means = means[means["count"] == len(plan["seeds"])]["mean"].rename("score").reset_index()
-        order = means.score if column(self.task, score).larger else -means.score
-        return means.loc[order.groupby(means.arm, sort=False).idxmax()].set_index("arm")
+        return means[means["count"] == len(plan["seeds"])]["mean"].rename("score").reset_index()
 
     def tuned(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return each arm's best setting, as :meth:`best` does.

@@ -64,17 +64,40 @@ def test_drawn_values_have_the_outer_twentieths_of_their_range_for_edges(tmp_pat
     ]
 
 
+def test_what_is_as_good_inside_is_no_edge(tmp_path):
+    study = record(tmp_path / "tied", {"lr": [0.1, 1.0, 10.0]}, {"linear: a": {"lr": 0.1}, "linear: b": {"lr": 0.1}})
+    rows = study.table()
+    others = [rows[:1].assign(arm=f"MLP: {arm}") for arm in "ab"]
+    inside = rows[rows.arm == "linear: a"].assign(lr=1.0)
+    table = pd.concat([rows, inside, *others])
+    study.table = lambda: table
+    assert study.best(table).lr["linear: a"] == 0.1, "of equals the first"
+    assert at_edge(study).index.tolist() == ["linear: b", "MLP: a", "MLP: b"]
+
+
+def test_what_the_design_says_lies_beyond_is_looked_at_already(tmp_path):
+    tuning = {"lr": [0.1, 1.0, 10.0], "damping": [0.1, 0.3, 1.0]}
+    chosen = {**SEARCHED, "MLP: b": {"lr": 1.0}}
+    found = {}
+    for end in ("low", "high"):
+        study = record(tmp_path / end, tuning, chosen)
+        study.design["beyond"] = {"a": {"damping": {end: "b"}}}
+        found[end] = at_edge(study).reset_index()[["arm", "hyperparameter"]].to_numpy().tolist()
+    assert found["low"] == [["linear: a", "lr"], ["MLP: a", "lr"]]
+    assert found["high"] == [*found["low"], ["MLP: a", "damping"]]
+
+
 @pytest.mark.parametrize("path", sorted(studies.RESULTS.glob("*-edges/design.yml")), ids=lambda path: path.parent.name)
 def test_what_widens_a_study_is_like_it_but_for_the_range(path):
     wider = Study(path.parent.name)
     first = Study(wider.design["widens"])
-    assert wider.name == f"{first.name}-edges" and wider.design["batch_size"] == first.design["batch_size"]
+    assert wider.name == f"{first.name}-edges" and wider.design.get("batch_size") == first.design.get("batch_size")
     assert {arm: first.arms[arm] for arm in wider.arms} == wider.arms
     assert wider.design["final"] == first.design["final"]
     for key in ("seeds", "epochs", "trials"):
         assert wider.design["tuning"].get(key) == first.design["tuning"].get(key)
     for arm in wider.arms:
-        assert wider.bounds(arm, "lr") != first.bounds(arm, "lr")
+        assert any(wider.bounds(arm, name) != first.bounds(arm, name) for name in wider.hyperparameters)
 
 
 def test_every_optimum_at_an_edge_is_listed_or_looked_beyond():

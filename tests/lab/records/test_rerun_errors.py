@@ -95,6 +95,16 @@ def without(*path):
         (DESIGN | {"final": {**DESIGN["final"], "epoch": 1}}, "final has 'epoch', and may have seeds, epochs, extras"),
         (DESIGN | {"arms": {"steep": 2.0}}, "arms must be a mapping of names to recipes"),
         (DESIGN | {"contrasts": [["steep", "flatt"]]}, "contrasts names the arm 'flatt'; there are steep, flat"),
+        (
+            DESIGN | {"beyond": {"steep": {"lr": {"low": "flatt"}}}},
+            "beyond names the arm 'flatt'; there are steep, flat",
+        ),
+        (
+            DESIGN | {"beyond": {"steep": {"damping": {"low": "flat"}}}},
+            "beyond says of 'steep' what lies past ['damping']",
+        ),
+        (DESIGN | {"beyond": {"steep": {"lr": {"under": "flat"}}}}, "beyond must be arms to hyperparameters to arms"),
+        (DESIGN | {"beyond": {"steep": "flat"}}, "beyond must be arms to hyperparameters to arms"),
         (DESIGN | {"batch_size": "128"}, "batch_size must be a whole number of at least 1, got '128'"),
         (DESIGN | {"task": "parable"}, "results/small/design.yml: task must be one of "),
         (
