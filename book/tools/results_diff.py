@@ -1,8 +1,8 @@
 """Compare the recorded numbers of two commits: ``python -m book.tools.results_diff BASE [HEAD]``.
 
-For every study, arm and test metric the mean over the final seeds, and for every claim its verdict and its effects, all
-computed now, from the tables as they were then. The output is Markdown: what changed, old and new with 95 % intervals,
-and whether the new value lies inside the old interval.
+For every study and arm the means over the final seeds of its task's result and of what else begins with ``test_``, and
+for every claim its verdict and its effects, all computed now, from the tables as they were then. The output is
+Markdown: what changed, old and new with 95 % intervals, and whether the new value lies inside the old interval.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from physnn.lab.statistics.stats import Interval, mean_interval
 from physnn.lab.training.task import column
 
 PATHS = ("results", "book/claims.yml", "_toc.yml")
-METRICS = "test_"  # how the columns that are published begin, in every task
+METRICS = "test_"  # how columns begin that are published beside the result
 
 
 @dataclass
@@ -115,8 +115,9 @@ def _study(study: Study) -> dict[tuple[str, str], Interval]:
         return {(arm, "diverged, %"): share.interval for arm, share in shares.items()}
     found = {}
     for arm, rows in final_rows(study).groupby("arm", sort=False):
-        for metric in rows.columns[rows.columns.str.startswith(METRICS)]:
-            values = rows[metric].dropna()
+        numbers = rows.select_dtypes("number")
+        for metric in (name for name in numbers if name == study.task.RESULT or name.startswith(METRICS)):
+            values = numbers[metric].dropna()
             if len(values) > 1:
                 percent = column(study.task, metric).scale == 100
                 found[arm, f"{metric}, %" if percent else metric] = mean_interval(100 * values if percent else values)

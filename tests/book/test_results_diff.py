@@ -1,11 +1,15 @@
 """Two commits of a tiny repository, and what the comparison of their records says."""
 
+import hashlib
+import json
 import subprocess
 
+import pandas as pd
 import pytest
 import yaml
 
 from book.tools import results_diff
+from physnn.lab.records.studies import Study
 from tests.lab.records.by_hand import RULE, record
 
 
@@ -66,6 +70,20 @@ def test_a_number_that_moved_is_inside_or_outside_its_old_interval(root, capsys)
     assert inside.startswith("| a | test_accuracy, % | 92.10 [91.85,\xa092.35], n = 3 | 92.15 [")
     assert inside.endswith("| inside |")
     assert f"{first} → {second}" in said
+
+
+def test_the_result_of_another_task_is_compared_and_texts_are_not(tmp_path):
+    folder = tmp_path / "tree"
+    folder.mkdir()
+    design = {"task": "embedding", "arms": {"a": {}}, "tuning": {"lr": [1.0], "seeds": [9], "epochs": 1}}
+    (folder / "design.yml").write_text(yaml.safe_dump(design | {"final": {"seeds": [0, 1], "epochs": 1}}))
+    same = {"phase": "final", "arm": "a", "lr": 1.0, "epoch": 1, "test_right": "00ff", "distortion": 0.2}
+    pd.DataFrame([{**same, "seed": seed, "map": 0.8 + seed / 10} for seed in (0, 1)]).to_csv(folder / "table.csv")
+    digest = hashlib.sha256((folder / "table.csv").read_bytes()).hexdigest()
+    made = {"design": Study("tree", tmp_path).digest, "table": digest}
+    (folder / "provenance.json").write_text(json.dumps(made))
+    found = results_diff._study(Study("tree", tmp_path))
+    assert [*found] == [("a", "map")] and found["a", "map"].mean == pytest.approx(0.85)
 
 
 def test_a_verdict_that_turned_comes_first(root, capsys):

@@ -10,6 +10,7 @@ from scipy.stats import kstest
 
 from physnn.lab.records import studies
 from physnn.lab.records.studies import Study
+from physnn.lab.training import task
 
 DESIGN = {
     "data": "digits",
@@ -201,6 +202,12 @@ def test_every_recorded_study_is_whole():
         replicas = table.groupby(["phase", "arm", *study.hyperparameters, "seed"], dropna=False).size()
         trials = sum(len(study.settings(arm)) for arm in study.arms) * len(design["tuning"]["seeds"])
         assert len(replicas) == trials + len(study.arms) * len(design.get("final", {}).get("seeds", []))
-        assert set(table.columns) >= {"epoch", "loss", "validation_accuracy", "diverged"}
-        assert "test_accuracy" in table if "final" in design else "test_accuracy" not in table
+        score, result = study.task.SCORE, study.task.RESULT
+        assert set(table.columns) >= {"epoch", "seconds", "diverged", score}
+        for name in set(table) - {"phase", "arm", "seed", "epoch", "diverged", *study.hyperparameters}:
+            assert task.column(study.task, name).meaning
+        if result != score:  # it is read once, at the end of what was chosen
+            read = table.get(result, pd.Series(float("nan"), table.index)).notna()
+            last = (table.phase == "final") & (table.epoch == design.get("final", {}).get("epochs"))
+            assert (read == last).all()
         json.dumps(study.provenance)
