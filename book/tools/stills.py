@@ -22,7 +22,6 @@ INTERVAL = re.compile(r"([^\[\]]*)(\[[^\[\]]*\])([^\[\]]*)")  # its style sheet 
 VOID = {"br", "col", "hr", "img", "wbr"}
 CLOSED_BY = {"td": {"td", "th", "tr"}, "th": {"td", "th", "tr"}, "tr": {"tr", "tbody"}}  # what HTML may leave open
 NARROW = 5  # columns that a page of a reader holds, and from which on a table is set small
-ESSENTIAL = {None, "runs", "test_accuracy", "test_nll"}  # what a wider table of the explorer keeps; None is its arm
 
 
 def still(cell: nbformat.NotebookNode, where: str) -> None:
@@ -91,14 +90,15 @@ def plain(page: str) -> str:
 
 
 def _narrow(table: ElementTree.Element) -> None:
-    """Take the columns out of a wide table of the explorer that are not essential."""
+    """Take the columns out of a wide table of the explorer that are not essential; the first is its arm."""
     rows = list(table.iter("tr"))
-    keys = [cell.get("data-key") for cell in rows[0]]
-    if len(keys) <= NARROW or not any(keys):
+    columns = list(rows[0])
+    if len(columns) <= NARROW or not any("data-key" in cell.attrib for cell in columns):
         return
+    kept = ["data-key" not in cell.attrib or "data-essential" in cell.attrib for cell in columns]
     for row in rows:
-        for cell, key in zip(list(row), keys, strict=True):
-            if key not in ESSENTIAL:
+        for cell, keep in zip(list(row), kept, strict=True):
+            if not keep:
                 row.remove(cell)
 
 

@@ -144,11 +144,12 @@ def _section(name: str, grid: Grid, chapter: str | None) -> str:
 
 
 def _table(name: str, grid: Grid, numbers: pd.DataFrame, model: str) -> str:
-    arms = grid.models[model]
+    arms, essential = grid.models[model], {"runs", *grid.measures[:2]} if grid.measures else {"diverged", "best"}
+    marked = [(key, " data-essential" * (key in essential)) for key in numbers]  # for a page that is narrow
     rows = zip(map(escape, arms), numbers.loc[list(arms.values())].itertuples(index=False), strict=True)
     what = "means and 95 % intervals over seeds" if grid.measures else "the best settings of the tuning"
     return TABLE.format(
         caption=escape(f"{name}, {model}: {what}"),
-        head="".join(f'<th scope="col" data-key="{key}">{escape(grid.title(key))}' for key in numbers),
+        head="".join(f'<th scope="col" data-key="{key}"{mark}>{escape(grid.title(key))}' for key, mark in marked),
         body="".join(f'<tr><th scope="row">{term}<td>{"<td>".join(cells)}\n' for term, cells in rows),
     )
