@@ -9,13 +9,13 @@ ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = sorted((ROOT / "notebooks").glob("[!.]*.md"))
 # The letter, its meaning in book/notation.md, and the chapters that need it.
 LETTERS = {
-    r"\kappa": ("stiffness", {"free-energy"}),
+    r"\kappa": ("stiffness", {"free-energy", "images"}),
     r"\rho": ("without scale", {"dynamic-weights", "layer-terms"}),
     r"\eta": ("noise", {"as-printed", "langevin", "optimizer-terms"}),
     "D": ("Dirichlet", {"coherence"}),
     "G": ("Green", {"free-energy"}),
     "P": ("numbers", {"free-energy", "langevin", "optimizer-terms", "archaeology"}),
-    r"\lambda": ("curvature", {"free-energy", "dynamic-weights", "langevin", "optimizer-terms", "together"}),
+    r"\lambda": ("curvature", {"free-energy", "dynamic-weights", "langevin", "optimizer-terms", "together", "images"}),
 }
 
 
