@@ -162,6 +162,20 @@ def test_the_verdicts_on_record_follow_from_the_numbers(board):
         half = 1.66 if len(gained) > 100 else 1.73  # of a 90 % interval, for 160 and for 20 seeds
         assert abs(gained.mean()) + half * gained.std() / len(gained) ** 0.5 < 0.2
     assert verdict[19] == "fails"
+
+    right = 100 * final("outputs", 20).right
+    alone, batch = (right[f"{how}: as printed"] - right[f"{how}: turned"] for how in ("alone", "in a batch"))
+    assert alone.min() > 5 and batch.max() < 5 and right["alone: as printed, no bars"].max() < 1
+    assert verdict[20] == "part"
+
+    psnr, wrong = (final("pixels", 1)[name] for name in ("test_psnr", "test_pixel_error"))
+    for kind in ("gray", "binary"):
+        of = {arm: psnr[f"noise, {kind}: {arm}"] for arm in ("nothing", "as printed", "spatial term", "Tikhonov")}
+        assert (of["as printed"] > of["nothing"]).all() and (of["spatial term"] > of["nothing"]).all()
+        assert (of["spatial term"] < of["Tikhonov"] - 0.5).all()
+        assert (psnr[f"noise, {kind}: double well"] > of["Tikhonov"]).all()
+    assert (wrong["noise, binary: double well"] < wrong["noise, binary: Tikhonov"]).all()
+    assert verdict[21] == "part" and board.judgements[21].repaired
     assert {number for number, judged in verdict.items() if judged == "holds"} == {10}
 
 
