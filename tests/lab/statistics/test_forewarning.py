@@ -105,8 +105,11 @@ def test_parts_of_one_outcome_are_left_out_of_the_mean():
     found.loc[corner, "failed"] = False
     told = found.kinetic * -1.0
     assert by_arm(found, told)["arm 0"] == pytest.approx(1.0, abs=1e-12)
+    whole = by_arm(found, told)
     found.loc[found.arm == "arm 0", "failed"] = True
-    with pytest.raises(ValueError, match="arm 0"):
+    assert by_arm(found, told).to_dict() == whole.drop("arm 0").to_dict(), "an arm that always fails is left out"
+    found.loc[found.arm == "arm 2", "failed"] = False
+    with pytest.raises(ValueError, match=r"two arms .*got \['arm 1'\]"):
         by_arm(found, told)
 
 
