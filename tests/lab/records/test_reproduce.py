@@ -172,7 +172,8 @@ def test_an_arm_of_one_seed_is_compared_too(study):
 
 
 def test_a_mean_is_judged_by_the_spread_of_its_differences(study):
-    rows = pd.DataFrame({"arm": "a", "seed": range(10), "test_accuracy": 0.9})
+    end = {"phase": "final", "epoch": study.design["final"]["epochs"]}
+    rows = pd.DataFrame({"arm": "a", "seed": range(10), "test_accuracy": 0.9, **end})
 
     def judge(differences):
         (arm,) = reproduce._means(study, rows, rows.assign(test_accuracy=0.9 + differences)).itertuples()
