@@ -163,6 +163,16 @@ def test_the_verdicts_on_record_follow_from_the_numbers(board):
         assert abs(gained.mean()) + half * gained.std() / len(gained) ** 0.5 < 0.2
     assert verdict[19] == "fails"
 
+    found, net = (100 * final(study, 20).found for study in ("wells-edges", "planted"))
+    well = found["1 coordinate, near: constant T"] - found["1 coordinate, near: restarts"]
+    loss = final("restarts-same", 16).fit_loss
+    gained = loss["8 units, cross-entropy: T = 0"] - loss["8 units, cross-entropy: T = 0.0014/N"]
+    assert well.max() < 5 and gained.max() < 0.01 and (net["far: constant T"] - net["far: restarts"]).mean() < -10
+    assert verdict[7] == "fails" and not board.judgements[7].repaired
+    visits = 100 * final("wells-same", 20).visited
+    assert (visits["1 coordinate, near: constant T"] - visits["1 coordinate, near: T = 0"]).min() > 5
+    assert verdict[24] == "part"
+
     right = 100 * final("outputs", 20).right
     alone, batch = (right[f"{how}: as printed"] - right[f"{how}: turned"] for how in ("alone", "in a batch"))
     assert alone.min() > 5 and batch.max() < 5 and right["alone: as printed, no bars"].max() < 1
