@@ -14,8 +14,11 @@ LETTERS = {
     r"\eta": ("noise", {"as-printed", "langevin", "optimizer-terms"}),
     "D": ("Dirichlet", {"coherence"}),
     "G": ("Green", {"free-energy"}),
-    "P": ("numbers", {"free-energy", "langevin", "optimizer-terms", "archaeology"}),
-    r"\lambda": ("curvature", {"free-energy", "dynamic-weights", "langevin", "optimizer-terms", "together", "images"}),
+    "P": ("numbers", {"free-energy", "langevin", "optimizer-terms", "archaeology", "exploration"}),
+    r"\lambda": (
+        "curvature",
+        {"free-energy", "dynamic-weights", "langevin", "optimizer-terms", "together", "exploration", "images"},
+    ),
 }
 
 
