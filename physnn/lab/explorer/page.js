@@ -1,7 +1,7 @@
 // The page: what is picked, what the tables say about it, and what happens on a change.
 const box = document.getElementById("explorer");
 const data = JSON.parse(box.querySelector("script[type='application/json']").textContent);
-const ALL = "all of them", NONE = "nothing";
+const ALL = "all of them", NONE = "no other arm";
 const pinned = new Set();  // arms that the reader has marked
 
 const study = box.querySelector("[name=study]");
