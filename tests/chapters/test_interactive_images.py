@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from book.tools import pairs
-from tests.reading import CHROMIUM, Complaints, chromium, opened, served
+from tests.chapters.pushed import pushed
+from tests.reading import CHROMIUM
 
 SOURCE = Path(__file__).resolve().parents[2] / "notebooks" / "images.md"
 HEAD = """
@@ -27,33 +27,8 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PAT
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """The figure as the chapter's cells make it, alone on a page."""
-    import physnn.lab.figures.interactive as module
-
-    cells = [cell.source for cell in pairs.notebook(SOURCE).cells if cell.cell_type == "code"]
-    first = next(i for i, cell in enumerate(cells) if "signed = " in cell)
-    last = next(i for i, cell in enumerate(cells) if "interactive(\n" in cell)
-    shown = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "display", lambda output, **_: shown.append(output))
-        names = {}
-        exec(HEAD, names)
-        for cell in cells[first : last + 1]:
-            exec(cell, names)
-    text = shown[0]["text/html"] if isinstance(shown[0], dict) else shown[0].data
-    folder = tmp_path_factory.mktemp("push")
-    (folder / "index.html").write_text(
-        '<!doctype html><html data-theme="light"><meta charset="utf-8"><link rel="icon" href="data:,">'
-        f"<body><article>{text}</article></body></html>"
-    )
-    with (
-        served(folder) as address,
-        chromium() as browser,
-        opened(browser, f"{address}index.html") as (page, complaints),
-    ):
-        page.wait_for_function("window.Bokeh?.documents.length > 0")
-        page.wait_for_selector(".noUi-handle")
+    with pushed(SOURCE, "signed = ", HEAD, tmp_path_factory.mktemp("push")) as page:
         yield page
-        assert complaints == Complaints()
 
 
 def image(page, name):
