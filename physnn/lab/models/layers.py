@@ -4,7 +4,7 @@
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +15,12 @@ from torch.func import functional_call
 from physnn import DynamicLinear, ExperimentalLayer, dynamic_linear
 
 LAYERS = ("linear", "experimental", "dynamic", "film", "squeeze-excitation", "convolutional")
-POSITIONS = ("index", "normalized", "ones", "permuted", "reversed", "learned", "none")
+POSITIONS = ("index", "normalized", "ones", "permuted", "reversed", "learned", "from one", "none")
+PLACED: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "reversed": lambda index: index.flip(0),
+    "from one": lambda index: index + 1,
+    "none": torch.zeros_like,
+}
 TRAINED = ("beta", "t")  # what can be frozen
 FEW = 64  # outputs, up to which two products are quicker than scaling the inputs
 
@@ -66,7 +71,7 @@ class Layer:
         options = {"beta": self.beta_init, "gate": self.gate, "bias": self.bias}
         if self.gate == "next":
             layer: DynamicLinear = OthersGate(n, m, position=self.position, **options | {"gate": "input"})
-        elif self.position in ("reversed", "none"):
+        elif self.position in PLACED:
             layer = Placed(n, m, self.position, **options)
         else:
             layer = DynamicLinear(n, m, position=self.position, **options)
@@ -76,7 +81,7 @@ class Layer:
 
 
 class Placed(DynamicLinear):
-    """A dynamic layer with factors a of our own: n-1, ..., 1, 0 ("reversed"), or all of them 0 ("none")."""
+    """A dynamic layer with factors a of our own: n-1, ..., 1, 0 ("reversed"), 1, 2, ..., n ("from one"), or 0 ("none")."""
 
     def __init__(self, in_features: int, out_features: int, factors: str, **options) -> None:
         super().__init__(in_features, out_features, **options)
@@ -84,8 +89,7 @@ class Placed(DynamicLinear):
 
     @property
     def position(self) -> Tensor:
-        index = torch.arange(self.in_features, device=self.weight.device)
-        return index.flip(0) if self.factors == "reversed" else torch.zeros_like(index)
+        return PLACED[self.factors](torch.arange(self.in_features, device=self.weight.device))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map inputs of shape (\\*, n) to outputs of shape (\\*, m)."""

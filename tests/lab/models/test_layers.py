@@ -81,6 +81,7 @@ def test_a_convolutional_layer_needs_an_image():
 def test_positions_of_our_own():
     index = torch.arange(6)
     assert torch.equal(Layer("dynamic", position="reversed", beta_init=0.1).make(6, 2).position, index.flip(0))
+    assert torch.equal(Layer("dynamic", position="from one", beta_init=0.1).make(6, 2).position, index + 1)
     none = Layer("dynamic", position="none", bias=False, beta_init=0.1).make(6, 2)
     x = torch.randn(3, 6)
     tau = none.t * torch.sigmoid(x.mean(1, keepdim=True))
