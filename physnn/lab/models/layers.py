@@ -81,7 +81,7 @@ class Layer:
 
 
 class Placed(DynamicLinear):
-    """A dynamic layer with factors a of our own: n-1, ..., 1, 0 ("reversed"), 1, 2, ..., n ("from one"), or 0 ("none")."""
+    """A dynamic layer with factors a of our own: n-1, ..., 0 ("reversed"), 1, ..., n ("from one"), or 0 ("none")."""
 
     def __init__(self, in_features: int, out_features: int, factors: str, **options) -> None:
         super().__init__(in_features, out_features, **options)

@@ -24,7 +24,8 @@ class Recipe(Dynamics):
 
     Layers: ``linear`` takes ``bias`` (true); ``experimental``, the post's class, needs ``beta_init``; ``dynamic``
     (:class:`physnn.DynamicLinear`) needs ``beta_init`` and takes ``position`` (index, normalized, ones, permuted,
-    reversed, learned, from one: the index and 1, or none: a = 0), ``gate`` (input, next, or a number), ``bias`` (false), ``frozen`` (of beta, t);
+    reversed, learned, from one: 1, 2, ..., n, or none: a = 0), ``gate`` (input, next, or a number), ``bias`` (false),
+    ``frozen`` (of beta, t);
     ``film`` and ``squeeze-excitation`` are those of :mod:`physnn.lab.models.layers`.
 
     The loss ``ginzburg-landau`` takes ``quadratic``, ``quartic``, ``spatial``, ``norm``, ``boundary`` and ``outer``, as
