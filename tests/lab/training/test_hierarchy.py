@@ -6,6 +6,7 @@ import torch
 
 from physnn.lab.data import trees
 from physnn.lab.data.images import load
+from physnn.lab.models.network import seeded
 from physnn.lab.records.studies import Study
 from physnn.lab.training import task as tasks
 from physnn.lab.training.replicas import chunks
@@ -69,13 +70,31 @@ def test_it_learns_the_tree_and_the_nearest_leaf_is_better():
     table = train([replica("linear", 1, lr=0.03)], epochs=4, batch_size=64)
     last = table.iloc[-1]
     assert 0.5 < last.test_accuracy < last.best_accuracy and last.test_height < 0.7
-    tree = trees.noisy_tree(2, 3, 1.0, 1)
+    tree = trees.noisy_tree(2, 3, 1.0, 1 ^ hierarchy.DRAWN)
     answers = trees.nearest(tree.test.inputs, tree.centres)
     assert last.best_accuracy == (answers == tree.test.labels).double().mean().item()
     wrong = answers != tree.test.labels
     assert last.best_height == pytest.approx(tree.heights[answers, tree.test.labels][wrong].mean().item())
     assert table.validation_accuracy.iloc[0] == pytest.approx(1 / 8, abs=0.15)
     assert table.test_accuracy.isna().tolist() == [True] * 4 + [False]
+
+
+def test_a_network_does_not_start_from_the_steps_of_its_tree():
+    """One seed gives both. The steps are what the centres of a drawn tree add up; weights agree with no stretch of them."""
+    recipe = tasks.find("hierarchy").read(RECIPES["proposal"] | TREE | {"depth": 6, "widths": [32, 17, 64]})
+    weights = seeded(recipe.make, 3)[0][1].w.detach().flatten()
+
+    def agreement(seed):
+        generator = torch.Generator().manual_seed(seed)
+        steps = torch.cat([torch.randn(2**level * 32, generator=generator) for level in range(1, 7)])
+        first = trees.noisy_tree(2, 6, 1.0, seed).centres[:, 0]
+        assert first[0] - first[1] == pytest.approx((steps[-64 * 32] - steps[-63 * 32]).item() / 6**0.5, abs=1e-5)
+        stretches = steps.unfold(0, len(weights), 16)
+        return torch.corrcoef(torch.cat([weights[None], stretches]))[0, 1:].abs().max().item()
+
+    problem = hierarchy.Problem.of(Budget("trees", 1, 64), recipe, [3])
+    assert torch.equal(problem.centres[0], trees.noisy_tree(2, 6, 1.0, 3 ^ hierarchy.DRAWN).centres)
+    assert agreement(3 ^ hierarchy.DRAWN) < 0.2 and agreement(3) > 0.99, "what the draw is kept apart from"
 
 
 def test_of_images_the_tree_is_that_of_the_labels():

@@ -65,6 +65,7 @@ GEOMETRIES = (*HEADS, "lorentz")
 PASSES = 2  # over the samples of a tree, in an epoch; images are seen once
 PIECE = 1000  # samples that are evaluated at a time
 STREAM = 0x7EE5  # keeps the order of the samples apart from the start values, which the bare seed gives
+DRAWN = 0xD4A7  # and so the tree: of the bare seed its steps would be the numbers that weights start from
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,7 @@ class Problem:
                 f"branching, depth and noise_level are for the data {TREES}, and needed there, got data {budget.data!r}"
             )
         if arm.tree:
-            drawn = [trees.noisy_tree(*arm.tree, seed) for seed in seeds]
+            drawn = [trees.noisy_tree(*arm.tree, seed ^ DRAWN) for seed in seeds]
             parts = {
                 name: tuple(
                     torch.stack([getattr(getattr(tree, name), what) for tree in drawn]).to(budget.device)
