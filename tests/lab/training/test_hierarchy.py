@@ -80,7 +80,7 @@ def test_it_learns_the_tree_and_the_nearest_leaf_is_better():
 
 
 def test_a_network_does_not_start_from_the_steps_of_its_tree():
-    """One seed gives both. The steps are what the centres of a drawn tree add up; weights agree with no stretch of them."""
+    """One seed gives both. Steps are what a tree adds up to its centres; the weights agree with no stretch of them."""
     recipe = tasks.find("hierarchy").read(RECIPES["proposal"] | TREE | {"depth": 6, "widths": [32, 17, 64]})
     weights = seeded(recipe.make, 3)[0][1].w.detach().flatten()
 
