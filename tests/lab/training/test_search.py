@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from physnn import Langevin
+from physnn.lab.models.planted import Planted
 from physnn.lab.physics import wells
 from physnn.lab.training import task as tasks
 from physnn.lab.training.chunk import arrange
@@ -105,6 +106,16 @@ def test_restarts_find_as_often_as_independent_starts_do():
     share = searches.reported.float().mean().item()
     assert share == pytest.approx(expected, abs=4 * math.sqrt(expected * (1 - expected) / 2000))
     assert searches.lowest.min() >= -1e-6
+
+
+def test_a_search_does_not_start_from_the_numbers_of_its_problem():
+    """One seed gives both. Of the bare seed the starts would be the inputs, number by number, but for their scale."""
+    recipe = search.read(PLANTED | {"samples": 200})
+    landscape = search.landscape_of(recipe, [3])
+    starts = landscape.draw(torch.Generator().manual_seed(3), 100, "far")[..., None] / landscape.scale
+    own, bare = landscape.x, Planted([3], *recipe.shape).x
+    assert torch.isclose(starts, bare.flatten(), rtol=1e-5).any(-1).double().mean() > 0.5
+    assert torch.isclose(starts, own.flatten(), rtol=1e-5).any(-1).double().mean() < 0.05
 
 
 def test_without_noise_and_restarts_a_search_is_plain_descent():

@@ -38,6 +38,7 @@ COLUMNS: Mapping[str, Column] = {
 }
 SCORE = RESULT = "found"
 LANDSCAPES = ("wells", "planted")
+DRAWN = 0x91A7  # keeps the planted problems apart from the starts of the searches, which the bare seed gives
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +109,7 @@ def run(
         raise ValueError(f"search knows no extras and no data, got {[*budget.extras]} and {budget.data!r}")
     if recipe.steps % budget.epochs:
         raise ValueError(f"steps must be a multiple of the epochs, {budget.epochs}, got {recipe.steps}")
-    landscape: Landscape = Wells(*recipe.shape) if recipe.landscape == "wells" else Planted(seeds, *recipe.shape)
+    landscape = landscape_of(recipe, seeds)
     own = {"start": recipe.start, "walkers": recipe.walkers, "steps": recipe.steps}
     lengths = [each.length for each in recipes]
     searches = Searches(recipes, [replica.lr for replica in replicas], seeds, landscape, lengths=lengths, **own)
@@ -148,6 +149,13 @@ class Wells:
     def found(self, theta: Tensor, losses: Tensor) -> Tensor:
         """Tell which walkers are in the best well."""
         return wells.found(theta)
+
+
+def landscape_of(recipe: Recipe, seeds: Sequence[int]) -> Landscape:
+    """Return what searches with these seeds walk on: the wells are the same for all, and each has a planted net."""
+    if recipe.landscape == "wells":
+        return Wells(*recipe.shape)
+    return Planted([seed ^ DRAWN for seed in seeds], *recipe.shape)
 
 
 def checksum(data: str) -> str:
