@@ -11,7 +11,7 @@ CHAPTERS = sorted((ROOT / "notebooks").glob("[!.]*.md"))
 LETTERS = {
     r"\kappa": ("stiffness", {"free-energy", "images"}),
     r"\rho": ("without scale", {"dynamic-weights", "layer-terms"}),
-    r"\eta": ("noise", {"as-printed", "langevin", "optimizer-terms"}),
+    r"\eta": ("noise", {"as-printed", "geometry", "langevin", "optimizer-terms"}),
     "D": ("Dirichlet", {"coherence"}),
     "G": ("Green", {"free-energy"}),
     "P": ("numbers", {"free-energy", "langevin", "optimizer-terms", "archaeology", "exploration"}),
