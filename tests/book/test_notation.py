@@ -10,11 +10,14 @@ CHAPTERS = sorted((ROOT / "notebooks").glob("[!.]*.md"))
 # The letter, its meaning in book/notation.md, and the chapters that need it.
 LETTERS = {
     r"\kappa": ("stiffness", {"free-energy", "images"}),
-    r"\rho": ("without scale", {"dynamic-weights", "layer-terms"}),
+    r"\rho": ("without scale", {"dynamic-weights", "layer-terms", "reading-the-network"}),
     r"\eta": ("noise", {"as-printed", "geometry", "langevin", "optimizer-terms"}),
     "D": ("Dirichlet", {"coherence"}),
-    "G": ("Green", {"free-energy"}),
-    "P": ("numbers", {"free-energy", "langevin", "optimizer-terms", "archaeology", "exploration"}),
+    "G": ("Green", {"free-energy", "reading-the-network"}),
+    "P": (
+        "numbers",
+        {"free-energy", "langevin", "optimizer-terms", "archaeology", "exploration", "reading-the-network"},
+    ),
     r"\lambda": (
         "curvature",
         {"free-energy", "dynamic-weights", "langevin", "optimizer-terms", "together", "exploration", "images"},
