@@ -70,6 +70,7 @@ def chances(found: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
         ValueError: a column is unknown, there is one seed only, or a part has runs of one outcome alone.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
 
     if unknown := [name for name in columns if name not in found]:
         raise ValueError(f"columns must be of {list(found.columns)}, got {unknown}")
@@ -84,8 +85,9 @@ def chances(found: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
         fitted, asked = ((fold == np.array(side)).all(axis=1) for side in (part, np.logical_not(part)))
         if found.failed[fitted].nunique() < 2:
             raise ValueError(f"a model needs runs that fail and runs that do not, got {fitted.sum()} of one kind")
-        model.fit(x[fitted], found.failed[fitted])
-        told[asked] = model.predict_proba(x[asked])[:, 1]
+        with threadpool_limits(1):  # so few runs are no work to share, and threads that wait for a busy core cost minutes
+            model.fit(x[fitted], found.failed[fitted])
+            told[asked] = model.predict_proba(x[asked])[:, 1]
     return told
 
 
