@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from sklearn.metrics import roc_auc_score
 
 from book.tools import cards, claims
 from book.tools.project import BookError, Project
@@ -18,6 +19,7 @@ from physnn.lab.models.recipe import Recipe
 from physnn.lab.records import effects, formulas
 from physnn.lab.records.rules import DECIDED, alternatives
 from physnn.lab.records.verdicts import Judgement
+from physnn.lab.statistics import forewarning
 from physnn.lab.statistics.flips import sign_flip
 from physnn.lab.statistics.stats import Interval
 from tests.book import quotations
@@ -186,7 +188,47 @@ def test_the_verdicts_on_record_follow_from_the_numbers(board):
         assert (psnr[f"noise, {kind}: double well"] > of["Tikhonov"]).all()
     assert (wrong["noise, binary: double well"] < wrong["noise, binary: Tikhonov"]).all()
     assert verdict[21] == "part" and board.judgements[21].repaired
-    assert {number for number, judged in verdict.items() if judged == "holds"} == {10}
+
+    leaf, control = (100 * final(study).test_accuracy for study in ("trees", "trees-controls"))
+    four = [f"depth {depth}, noise {noise}" for depth in (6, 3) for noise in (1, 2)]
+    for tree in four:
+        assert (leaf[f"{tree}: printed layer"] < leaf[f"{tree}: linear"]).all()
+        assert (leaf[f"{tree}: proposal"] < leaf[f"{tree}: linear"]).all()
+    labels = 100 * final("label-tree", 6).test_accuracy
+    assert labels["linear"].min() > labels[["proposal", "printed layer"]].max().max()
+    assert verdict[6] == "fails" and not board.judgements[6].repaired
+
+    def of_the_functions(accuracy, index=""):
+        gained = [
+            accuracy[f"{tree}: printed layer{index}"] - accuracy[f"{tree}: without cosh and sinh{index}"]
+            for tree in four
+        ]
+        return sum(gained) / 4
+
+    gained = of_the_functions(control, ", a from one")
+    assert abs(gained.mean()) + 2.1 * gained.std() / 20**0.5 < 1 < of_the_functions(leaf).mean()
+    assert verdict[23] == "fails" and not board.judgements[23].repaired
+
+    told = forewarning.runs(pd.read_csv(ROOT / "results" / "omens" / "table.csv"), 6)
+    areas = {}
+    for name in ("physics", "learning rate", "accuracy", "loss and gradient"):
+        chance = forewarning.chances(told, forewarning.PREDICTORS[name])
+        parts = told.assign(chance=chance).groupby(["arm", *(each for _, each in forewarning.folds(told).items())])
+        found = {names: roc_auc_score(r.failed, r.chance) for names, r in parts if r.failed.nunique() == 2}
+        areas[name] = pd.Series(found).groupby(level=0).mean()
+    assert areas["physics"].min() > 0.9 and len(areas["physics"]) == 11
+    for name in ("learning rate", "accuracy", "loss and gradient"):
+        gained = areas["physics"] - areas[name]
+        assert gained.mean() - 2.23 * gained.std() / 11**0.5 > 0, name
+    assert verdict[11] == "holds"
+
+    ratio = final("response", 60).ratio
+    assert (ratio["MLP: as printed"] == 0).all() and abs(ratio["MLP: length 2"].mean() - 1) < 0.1
+    heat = {name: final("heat", 3)[name] for name in ("weights_ratio", "direction_ratio")}
+    assert heat["weights_ratio"]["MLP: as printed"].abs().max() < 0.01
+    assert abs(heat["direction_ratio"]["MLP: quadratic term alone, whole batches, decay"].mean() - 1) < 0.1
+    assert verdict[16] == "fails" and board.judgements[16].repaired
+    assert {number for number, judged in verdict.items() if judged == "holds"} == {10, 11}
 
 
 def test_no_verdict_hangs_on_an_interval_that_the_exact_test_does_not_bear_out(board):
