@@ -85,7 +85,7 @@ def chances(found: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
         fitted, asked = ((fold == np.array(side)).all(axis=1) for side in (part, np.logical_not(part)))
         if found.failed[fitted].nunique() < 2:
             raise ValueError(f"a model needs runs that fail and runs that do not, got {fitted.sum()} of one kind")
-        with threadpool_limits(1):  # so few runs are no work to share, and threads that wait for a busy core cost minutes
+        with threadpool_limits(1):  # so few runs are no work to share, and threads wait for minutes on a busy machine
             model.fit(x[fitted], found.failed[fitted])
             told[asked] = model.predict_proba(x[asked])[:, 1]
     return told
