@@ -140,7 +140,7 @@ def modes(density: Density, theta: Tensor) -> Tensor:
 
 
 @cache
-def shares(name: str, fine: int = 1200) -> Tensor:
+def shares(name: str, fine: int = 400) -> Tensor:
     """Return the share of each mode of a density of :data:`DENSITIES`, of shape (M,): sums over a fine grid.
 
     Raises:
@@ -152,6 +152,6 @@ def shares(name: str, fine: int = 1200) -> Tensor:
     side = (torch.arange(fine, dtype=torch.float64) + 0.5) / fine * 2 - 1
     grid = 1.3 * density.half * torch.cartesian_prod(side, side)
     weight = (-density.energy(grid)).exp()
-    which = torch.cat([modes(density, part) for part in grid.split(100_000)])
+    which = torch.cat([modes(density, part) for part in grid.split(20_000)])
     sums = torch.zeros(len(density.centres), dtype=torch.float64).index_add_(0, which, weight)
     return sums / sums.sum()

@@ -43,11 +43,11 @@ def test_what_is_drawn_has_the_density(name):
     """A chi-square test of 20,000 draws in the modes and in the cells that expect 20 or more, at 0.1 % each."""
     density, count = DENSITIES[name](), 20_000
     drawn = density.draw(torch.Generator().manual_seed(3), count)
-    side = (torch.arange(1600, dtype=torch.float64) + 0.5) / 1600 * 2 - 1
-    grid = 1.6 * density.half * torch.cartesian_prod(side, side)
+    side = (torch.arange(512, dtype=torch.float64) + 0.5) / 512 * 2 - 1  # 16 by 16 points in each cell
+    grid = 2 * density.half * torch.cartesian_prod(side, side)
     weight = (-density.energy(grid)).exp()
     for index, size in ((densities.cells, CELLS**2 + 1), (densities.modes, len(density.centres))):
-        which = torch.cat([index(density, part) for part in grid.split(200_000)])
+        which = torch.cat([index(density, part) for part in grid.split(20_000)])
         expected = torch.zeros(size, dtype=torch.float64).index_add_(0, which, weight / weight.sum()) * count
         found = torch.bincount(index(density, drawn), minlength=size).double()
         often = expected >= 20

@@ -67,14 +67,14 @@ def test_with_noise_the_posterior_is_sampled(temperature):
 
 
 def test_the_ends_of_what_can_be_chosen():
-    """Blind pulls have the regret of blind pulls, no spread is greed, and who knows the posterior is far ahead."""
+    """Blind pulls have the regret of blind pulls, greed is behind, and who knows the posterior is far ahead."""
     longer = {"bandits": 60, "rounds": 200}
     recipes = {name: {**RECIPES[name], **longer} for name in ("gauss", "greedy")}
     rows = play([Replica(name, recipes[name], lr, 3) for name in recipes for lr in (1e-9, 1.0)], 1)
     end = rows[rows.epoch == 1].set_index(["arm", "lr"]).regret
     assert end["greedy", 1.0] == pytest.approx(1, abs=0.03)
-    assert end["greedy", 1e-9] == pytest.approx(end["gauss", 1e-9], abs=1e-6)
     assert end["gauss", 1.0] < 0.15
+    assert end["greedy", 1e-9] > 1.5 * end["gauss", 1.0] and end["gauss", 1e-9] > 1.5 * end["gauss", 1.0]
 
 
 def test_a_player_that_diverges_disturbs_no_one():

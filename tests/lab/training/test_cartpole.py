@@ -66,7 +66,7 @@ def test_advantages_by_hand():
                 expected[t, e] = returns[t][e] - sum(others) / 2
     expected /= (expected.square().sum() / 6).sqrt()
     torch.testing.assert_close(advantages(alive)[:, 0], expected)
-    assert advantages(torch.ones(4, 1, 3).bool()).abs().max() < 1e-5  # all alike: nothing to learn
+    assert advantages(torch.ones(500, 1, 8).bool()).abs().max() == 0  # all alike: nothing to learn
 
 
 def test_an_episode_ends_where_it_is_said_to_and_the_policy_is_what_acts():

@@ -58,6 +58,7 @@ KINDS = ("linear", "experimental")
 UPDATES = 10  # of an epoch
 TESTED = 20  # episodes after the last epoch
 DISCOUNT = 0.99
+ALIKE = 1e-6  # below it a difference of returns is rounding
 STREAM = 0xCA27  # keeps starts and actions apart from the network's start values, which the bare seed gives
 
 
@@ -201,16 +202,19 @@ def play(policy: Policy, chance: Sequence[torch.Generator], episodes: int) -> Pl
 
 
 def advantages(alive: Tensor) -> Tensor:
-    """Return A of every step that was played, and 0 for the others: shapes (L, R, E)."""
-    reward, ahead, returns = alive.float(), torch.zeros_like(alive[0], dtype=torch.float32), []
+    """Return A of every step that was played, and 0 for the others: shapes (L, R, E).
+
+    Where all episodes are alike there is nothing to learn: A is 0, and not the rounding of their differences.
+    """
+    reward, ahead, returns = alive.double(), torch.zeros(alive.shape[1:], dtype=torch.float64), []
     for now in reward.flip(0):
         ahead = now + DISCOUNT * ahead * now
         returns.append(ahead)
     returns = torch.stack(returns).flip(0)
     others = (returns.sum(-1, keepdim=True) - returns) / (returns.shape[-1] - 1)
     gain = (returns - others) * reward
-    size = (gain.square().sum((0, 2)) / reward.sum((0, 2))).sqrt()
-    return gain / torch.where(size > 0, size, 1.0).unsqueeze(-1)
+    size = (gain.square().sum((0, 2)) / reward.sum((0, 2))).sqrt().unsqueeze(-1)
+    return torch.where(size > ALIKE, gain / size, 0.0).float()
 
 
 def surprise(logits: Tensor, weights: Tensor) -> Tensor:
