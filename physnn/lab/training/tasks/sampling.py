@@ -55,7 +55,7 @@ FAR = 1e3  # beyond it a walker is lost
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(Dynamics):
-    """An arm: ``{density: ring, start: one, walkers: 2000, steps: 1000, optimizer: langevin, damping: 0.1}``.
+    """An arm: ``{density: ring, start: one, walkers: 1000, steps: 600, optimizer: langevin, damping: 0.1}``.
 
     ``density`` is one of :data:`physnn.lab.physics.densities.DENSITIES`, ``start`` where walkers begin, around one mode
     or wide, and ``steps`` the gradients of each. The other entries are those of
