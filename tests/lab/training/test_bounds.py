@@ -104,7 +104,9 @@ def test_what_counts_is_the_least_bound_where_the_network_works():
     assert lowest["steps_lowest"] == 1.0
     assert lowest["incoherence_lowest"] == pytest.approx(0.1 + theory.expected_gap(0.04, 1))
     assert lowest["free_lowest"] == min(lowest["heat_lowest"], lowest["incoherence_lowest"])
+    assert lowest["heat_least"] == pytest.approx(theory.pac_bayes(0.2, 50.0, 1000, choices=4))
     broken = Certificate(1000, 3)
+    broken.row(0.0, error=0.9, accuracy=0.1, heat=0.0, **numbers)
     assert broken.row(1.0, error=1.0, accuracy=0.0, loss=1.0, heat=math.nan, path=math.nan, left=0.0)["heat_bound"] == 1
 
 
