@@ -28,6 +28,9 @@ class RestLaw(NamedTuple):
     residue: float
 
 
+START = RestLaw(1.0, 0.0, 1.0)  # of independent standard normal numbers
+
+
 def rest_law(lr: float, damping: float, temperature: float) -> RestLaw:
     r"""Return the stationary law of the optimizer without a loss, with a weight decay as large as the temperature.
 
@@ -48,9 +51,18 @@ def rest_law(lr: float, damping: float, temperature: float) -> RestLaw:
     return RestLaw(variance, slope, squared - slope * squared / 2)
 
 
-def rest(law: RestLaw, z: Sequence[Tensor], draw: Sequence[Tensor]) -> list[Tensor]:
-    """Return velocities for weights z, by standard normal numbers of the same shapes: no entropy is spent by this."""
-    return [law.slope * a + math.sqrt(law.residue) * b for a, b in zip(z, draw, strict=True)]
+def carry(last: RestLaw, law: RestLaw, z: Sequence[Tensor], v: Sequence[Tensor]) -> None:
+    r"""Change weights and velocities in place so that those of one law at rest get another one.
+
+    .. math::
+        z \leftarrow z\,\sqrt{c'/c}, \qquad v \leftarrow s'z + \sqrt{r'/r}\,(v - sz_\text{before})
+
+    with c the variance of z, s the slope and r the residue. It can be undone, so that no relative entropy changes.
+    """
+    for a, b in zip(z, v, strict=True):
+        b.sub_(a, alpha=last.slope).mul_(math.sqrt(law.residue / last.residue))
+        a.mul_(math.sqrt(law.variance / last.variance))
+        b.add_(a, alpha=law.slope)
 
 
 def heat(gradients: Sequence[Tensor], before: Sequence[Tensor], after: Sequence[Tensor], temperature: float) -> Tensor:

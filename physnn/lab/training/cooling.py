@@ -1,12 +1,11 @@
 """The proposal's optimizer on standardized weights, cooled by steps, with an account of the entropy it gives off."""
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from physnn.lab.physics.entropy import RestLaw, heat, rest, rest_law
+from physnn.lab.physics.entropy import START, RestLaw, carry, heat, rest_law
 from physnn.scheme import noise_variance, single_tensor
 
 SCHEME = "post"
@@ -16,8 +15,7 @@ class Cooling:
     r"""Steps of R chains at one temperature after the other, the weight decay always as large as the temperature.
 
     So the prior of the weights z, :math:`\mathcal N(0, I)`, is the same at every temperature, but for the size of the
-    steps, by which z is scaled with the law (:func:`physnn.lab.physics.entropy.rest_law`). At every new temperature
-    the velocities are drawn anew.
+    steps, with which weights and velocities are carried over (:func:`physnn.lab.physics.entropy.carry`).
 
     Args:
         lrs: the chains' learning rates, of the standardized weights.
@@ -47,22 +45,21 @@ class Cooling:
 
     @torch.no_grad()
     def cool(self, temperature: float) -> None:
-        """Bring all chains to another temperature, above 0.
+        """Bring all chains to another temperature, above 0; at the first one velocities are drawn.
 
         Raises:
             ValueError: a chain's steps would not be stable there.
         """
-        self.temperature, drawn = temperature, self._draw()
+        if not self.temperature:
+            for v, eta in zip(self.velocities, self._draw(), strict=True):
+                v.copy_(eta)
+        self.temperature = temperature
         for i, rate in enumerate(self.lr.tolist()):
             if rate == 0:  # at rest
                 continue
             law, last = rest_law(rate, self.damping[i].item(), temperature), self.laws[i]
-            factor = math.sqrt(law.variance / (last.variance if last else 1.0))
-            for p in self.params:
-                p.detach()[i].mul_(factor)
-            fresh = rest(law, [p.detach()[i] for p in self.params], [eta[i] for eta in drawn])
-            for v, each in zip(self.velocities, fresh, strict=True):
-                v[i] = each
+            pair = ([tensor.detach()[i] for tensor in several] for several in (self.params, self.velocities))
+            carry(START if last is None else last, law, *pair)
             self.laws[i] = law
 
     @torch.no_grad()

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.linalg import solve_discrete_lyapunov
 
-from physnn.lab.physics.entropy import heat, rest, rest_law
+from physnn.lab.physics.entropy import START, carry, heat, rest_law
 
 CASES = [(0.3, 0.1, 0.5), (1.0, 0.5, 0.2), (0.05, 1.0, 1e-3), (2.0, 1.5, 0.3)]
 
@@ -74,16 +74,17 @@ def test_on_a_quadratic_the_heat_is_above_what_is_known(stiffness, temperature):
     assert spent == pytest.approx(lost, rel=0.1)
 
 
-def test_velocities_at_rest_belong_to_their_weights():
-    """Correlation with z as the law says, over 200,000 coordinates, to 4.5 standard errors (a false alarm in 10⁵)."""
-    law, count = rest_law(1.0, 0.5, 0.4), 200_000
-    generator = torch.Generator().manual_seed(0)
-    z = math.sqrt(law.variance) * torch.randn(count, dtype=torch.float64, generator=generator)
-    (v,) = rest(law, [z], [torch.randn(count, dtype=torch.float64, generator=generator)])
-    squared = law.residue + law.slope**2 * law.variance
-    assert v.square().mean().item() == pytest.approx(squared, rel=4.5 * math.sqrt(2 / count))
-    slope = (z * v).mean().item() / z.square().mean().item()
-    assert slope == pytest.approx(law.slope, abs=4.5 * math.sqrt(law.residue / law.variance / count))
+def test_what_is_carried_over_has_the_other_law():
+    """Exactly: of a linear map, the covariance is known from where it takes the two unit vectors."""
+    first, second = rest_law(1.0, 0.5, 0.4), rest_law(0.2, 0.5, 0.01)
+    z, v = torch.tensor([1.0, 0.0], dtype=torch.float64), torch.tensor([0.0, 1.0], dtype=torch.float64)
+    for before, after in ((START, first), (first, second)):
+        carry(before, after, [z], [v])
+        covariance = torch.stack([z, v]) @ torch.stack([z, v]).T
+        product = after.slope * after.variance
+        squared = after.residue + after.slope * product
+        expected = torch.tensor([[after.variance, product], [product, squared]], dtype=torch.float64)
+        torch.testing.assert_close(covariance, expected)
 
 
 @pytest.mark.parametrize("given", [(0.1, 0.0, 1.0), (0.1, 2.0, 1.0), (0.0, 0.5, 1.0), (4.0, 0.5, 1.0)])

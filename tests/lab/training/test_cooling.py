@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from physnn import Langevin
-from physnn.lab.physics.entropy import rest_law
+from physnn.lab.physics.entropy import START, carry, rest_law
 from physnn.lab.statistics.bounds import path_kl
 from physnn.lab.training.cooling import Cooling
 
@@ -51,19 +51,20 @@ def test_the_heat_of_chains_is_that_of_their_moments():
         cooling.cool(temperature)
         for _ in range(steps):
             cooling.step([z.clone()])
-    expected, zz = 0.0, 1.0
-    last = 1.0
+    expected, pair, last = 0.0, torch.eye(2, dtype=torch.float64), START
     for temperature in (0.5, 0.1):
         law = rest_law(lr, damping, temperature)
-        zz *= law.variance / last
-        last = law.variance
-        zv, vv = law.slope * zz, law.residue + law.slope**2 * zz
+        z_unit, v_unit = torch.eye(2, dtype=torch.float64)
+        carry(last, law, [z_unit], [v_unit])
+        moved, last = torch.stack([z_unit, v_unit]), law
+        (zz, zv), (_, vv) = (moved @ pair @ moved.T).tolist()
         for _ in range(steps):
             pull, keep, noise = lr * (1 + temperature), 1 - damping, 2 * damping * lr * temperature
             after = keep * zv - pull * zz  # <z v'>
             expected -= (zv + after) / (2 * temperature)
             vv = keep**2 * vv - 2 * keep * pull * zv + pull**2 * zz + noise
             zz, zv = zz + 2 * after + vv, after + vv
+        pair = torch.tensor([[zz, zv], [zv, vv]], dtype=torch.float64)
     found = cooling.heat / 50
     assert found.mean().item() == pytest.approx(expected, abs=4.5 * found.std().item() / math.sqrt(200))
 
