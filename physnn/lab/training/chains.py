@@ -14,7 +14,7 @@ from physnn.lab.training.task import Budget
 
 LEFT = 50  # one image of so many is left out
 READ = 20  # steps from one reading of what that changes to the next
-PIECE = 5000  # images that are evaluated at a time
+PIECE = 1000  # images that are evaluated at a time: of twenty chains 63 MB
 
 
 class Chains:
