@@ -339,6 +339,7 @@ def test_times_that_runs_did_not_live_to_are_shown_as_bounds(results):
         ("diverged", "runs", "runs"),
         ("epochs-to", "seeds", "seeds"),
         ("forewarned", "arms", "arms"),
+        ("exponent", "seeds", "seeds"),
     ],
 )
 def test_a_card_says_what_its_numbers_are_of(tmp_path, measure, of_a_grid, of_draws):

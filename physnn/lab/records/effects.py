@@ -46,12 +46,14 @@ from physnn.lab.records.answered import answered
 from physnn.lab.records.formulas import FORMULAS
 from physnn.lab.records.outcomes import diverged, epochs_to, final_runs, final_values, recorded, tuned_scores
 from physnn.lab.records.provenance import RESULTS
+from physnn.lab.records.scaled import scaled
 from physnn.lab.records.studies import Study
 from physnn.lab.statistics import shares, stats
 from physnn.lab.statistics.budget import near_best, regret_interval
 from physnn.lab.statistics.crossed import crossed_interval
 from physnn.lab.statistics.forewarning import forewarned
 from physnn.lab.statistics.matching import matched, matched_lower
+from physnn.lab.statistics.power_law import exponent_difference, law_intervals
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,11 @@ def _areas(name: str, results: Path, table: str, predictor: str) -> pd.Series:
     return forewarned(rows[rows.phase == "tuning"], study.design["tuning"]["epochs"], predictor)
 
 
+def _exponent(study: Study, how: Mapping[str, Any]) -> Effect:
+    first, *second = (scaled(study, arm, how) for arm in _named(how))
+    return Effect(exponent_difference(first, *second) if second else law_intervals(first)["exponent"])
+
+
 def _over(first: pd.Series, *second: pd.Series) -> Effect:
     """Return the mean of numbers, or of the paired differences of two arms'."""
     if not second:
@@ -208,4 +215,5 @@ MEASURES = {
     "matched": Measure(_matched),
     "matched-lower": Measure(_matched_lower),
     "forewarned": Measure(_forewarned, "arms"),
+    "exponent": Measure(_exponent),
 }

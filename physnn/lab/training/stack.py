@@ -94,8 +94,7 @@ class Stack:
             if labels is not None:
                 y = labels.gather(1, index.expand(len(labels), -1))
             sums += self.step(x, y)
-        for i in self._not_finite(sum(p.detach().view(len(p), -1).sum(1) for p in self.params)):
-            self._freeze(i)
+        self.settle()
         return dict(zip(self.AVERAGES, [*(sums / len(batches)), *self.update.temperatures()], strict=True))
 
     def count(self, images: Dataset) -> int:
@@ -140,6 +139,11 @@ class Stack:
         """Return the outputs on a split, of shape (R, N, classes)."""
         parts = split.images.split(EVALUATED)
         return torch.cat([self.forward(images.as_input(part).view(1, len(part), -1)) for part in parts], 1)
+
+    def settle(self) -> None:
+        """Freeze the replicas whose parameters are not finite: after an epoch, before anything is measured."""
+        for i in self._not_finite(sum(p.detach().view(len(p), -1).sum(1) for p in self.params)):
+            self._freeze(i)
 
     def lengths(self) -> dict[str, Tensor]:
         """Return the norm of each replica's parameters, and their distance from the start, of shape (R,)."""

@@ -138,7 +138,7 @@ def test_an_effect_of_epochs_counts_those_that_are_late(small):
     [
         ({"study": "small", "arm": "c", "column": "test_accuracy"}, r"no arms \['c'\]"),
         ({"study": "small", "arm": "a", "column": "test_nll"}, "test_nll"),
-        ({"study": "small", "arm": "a", "measure": "speed"}, "one of final, .*, forewarned, got 'speed'"),
+        ({"study": "small", "arm": "a", "measure": "speed"}, "one of final, .*, exponent, got 'speed'"),
         ({"study": "small", "weights": {"a": 2, "b": -1}, "measure": "diverged"}, "weights are those of final values"),
         ({"study": "large", "arm": "a", "column": "test_accuracy"}, "large"),
         ({"formula": "magic", "of": {}}, "magic"),
