@@ -28,7 +28,7 @@ def scaled(study: Study, variant: str, how: Mapping[str, Any]) -> pd.DataFrame:
         rows = final_runs(study, arm)
         if how["along"] not in rows:
             raise ValueError(f"study {study.name!r} has no column {how['along']!r}")
-        size, *more = rows[rows.epoch == 0][how["along"]].unique()
+        size, *more = rows[rows.epoch == 0][how["along"]].unique().tolist()
         if more or size in curves:
             raise ValueError(f"each model must have one {how['along']} of its own, got {[size, *more]} of {arm!r}")
         curves[size] = final_values(study, rows, how)
