@@ -25,6 +25,9 @@ several, by their names: the paired sum, of ``final`` alone. ``measure`` is
   their ends;
 - ``matched-lower``: the ``column`` of two arms in pairs, where both have the ``along`` of the one that ends lower
   (:func:`physnn.lab.statistics.matching.matched_lower`);
+- ``wins`` and ``losses``: the share of the ``models``, in percent, on which the ``arm``, without a model in its name,
+  is ahead of all arms of ``against`` in the ``column``, or behind at least one, after Holm's correction over all these
+  comparisons (:mod:`physnn.lab.statistics.standings`). Seeds whose run diverged have the value ``lost``;
 - ``forewarned``: the area under the ROC curve with which one of the ``predictors`` tells from a tuning run's first
   epoch whether it will fail, on held-out runs (:mod:`physnn.lab.statistics.forewarning`), over the study's arms, of
   which none is named; or, of two predictors, the first's less the second's, paired.
@@ -43,12 +46,13 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from physnn.lab.records.answered import answered
+from physnn.lab.records.finals import BETWEEN
 from physnn.lab.records.formulas import FORMULAS
 from physnn.lab.records.outcomes import diverged, epochs_to, final_runs, final_values, recorded, tuned_scores
 from physnn.lab.records.provenance import RESULTS
 from physnn.lab.records.scaled import scaled
 from physnn.lab.records.studies import Study
-from physnn.lab.statistics import shares, stats
+from physnn.lab.statistics import shares, standings, stats
 from physnn.lab.statistics.budget import near_best, regret_interval
 from physnn.lab.statistics.crossed import crossed_interval
 from physnn.lab.statistics.forewarning import forewarned
@@ -158,6 +162,23 @@ def _matched_lower(study: Study, how: Mapping[str, Any]) -> Effect:
     return _over(*(how.get("scale", 1) * found[side] for side in ("first", "second")))
 
 
+def _wins(study: Study, how: Mapping[str, Any]) -> Effect:
+    return _of_events(standings.won(_standings(study, how)))
+
+
+def _losses(study: Study, how: Mapping[str, Any]) -> Effect:
+    return _of_events(standings.lost(_standings(study, how)))
+
+
+def _standings(study: Study, how: Mapping[str, Any]) -> pd.DataFrame:
+    values: dict[str, dict[str, pd.Series]] = {}
+    for model in how["models"]:
+        arms = {arm: f"{model}{BETWEEN}{arm}" for arm in (how["arm"], *how["against"])}
+        _check(study, list(arms.values()))
+        values[model] = {arm: final_values(study, final_runs(study, name), how) for arm, name in arms.items()}
+    return standings.standings(values, how["arm"], how["against"])
+
+
 def _forewarned(study: Study, how: Mapping[str, Any]) -> Effect:
     made = study.name, study.folder.parent, study.provenance["table"]
     return _over(*(how.get("scale", 1) * _areas(*made, predictor) for predictor in how["predictors"]))
@@ -214,6 +235,8 @@ MEASURES = {
     "epochs-to": Measure(_epochs_to),
     "matched": Measure(_matched),
     "matched-lower": Measure(_matched_lower),
+    "wins": Measure(_wins, "problems", events=True),
+    "losses": Measure(_losses, "problems", events=True),
     "forewarned": Measure(_forewarned, "arms"),
     "exponent": Measure(_exponent),
 }

@@ -147,3 +147,41 @@ def test_an_effect_of_epochs_counts_those_that_are_late(small):
 def test_an_effect_of_what_is_not_there_is_refused(small, how, message):
     with pytest.raises(ValueError, match=message):
         effect(how, small)
+
+
+@pytest.fixture
+def several(tmp_path):
+    """Two problems, three arms and four seeds: on the first `own` is ahead of both, on the second between them."""
+    folder = tmp_path / "several"
+    folder.mkdir()
+    design = {
+        "models": {"p": {}, "q": {}}, "arms": {"own": {}, "net": {}, "trees": {}},
+        "tuning": {"lr": [1.0], "seeds": [9], "epochs": 1}, "final": {"seeds": [0, 1, 2, 3], "epochs": 1},
+    }  # fmt: skip
+    (folder / "design.yml").write_text(yaml.safe_dump(design))
+    level = {"p": {"own": 0.9, "net": 0.8, "trees": 0.7}, "q": {"own": 0.8, "net": 0.9, "trees": 0.7}}
+    rows = [
+        {"phase": "final", "arm": f"{model}: {arm}", "lr": 1.0, "seed": seed, "epoch": 1, "diverged": False,
+         "test_accuracy": each + 0.001 * seed * (arm == "own")}
+        for model, arms in level.items() for arm, each in arms.items() for seed in range(4)
+        if (model, arm, seed) != ("q", "trees", 3)
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_csv(folder / "table.csv", index=False)
+    digest = hashlib.sha256((folder / "table.csv").read_bytes()).hexdigest()
+    (folder / "provenance.json").write_text(json.dumps({"design": Study("several", tmp_path).digest, "table": digest}))
+    return tmp_path
+
+
+def test_wins_and_losses_are_shares_of_problems(several):
+    how = {
+        "study": "several", "arm": "own", "against": ["net", "trees"], "models": ["p", "q"],
+        "column": "test_accuracy", "lost": 0.0,
+    }  # fmt: skip
+    won, lost = (effect(how | {"measure": measure}, several).interval for measure in ("wins", "losses"))
+    assert (won.mean, won.n) == (50, 2) and (lost.mean, lost.n) == (50, 2)
+    assert effect(how | {"measure": "wins", "models": ["p"]}, several).interval.mean == 100
+    assert effect(how | {"measure": "losses", "against": ["trees"]}, several).interval.mean == 0
+    with pytest.raises(ValueError, match=r"no arms \['r: own'"):
+        effect(how | {"measure": "wins", "models": ["r"]}, several)
+    with pytest.raises(ValueError, match="diverged: give the rule a value"):
+        effect({name: value for name, value in how.items() if name != "lost"} | {"measure": "wins"}, several)
