@@ -134,6 +134,11 @@ class Stack:
             [losses, energies, (energies < 0).to(losses.dtype).where(energies.isfinite(), energies)]
         ).detach()
 
+    def settle(self) -> None:
+        """Freeze the replicas whose parameters are not finite: after an epoch, before anything is measured."""
+        for i in self._not_finite(sum(p.detach().view(len(p), -1).sum(1) for p in self.params)):
+            self._freeze(i)
+
     @torch.no_grad()
     def outputs(self, images: Dataset, split: Split) -> Tensor:
         """Return the outputs on a split, of shape (R, N, classes)."""
