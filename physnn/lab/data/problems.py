@@ -14,7 +14,7 @@ PROBLEMS = ("images", "tree", "signals", "shuffled signals", "tumours")
 TREE = {"branching": 2, "depth": 6, "noise": 1.0}  # 64 leaves
 JUDGED = 2000  # validation images at most
 HELD = {"tumours": (171, 114), "signals": (1000, 1000)}  # test and validation samples
-STREAM = 0xD4A7  # keeps the draw of the samples apart from start values and batches, which the bare seed gives
+STREAM = 0xD4A7  # without it, the steps of a tree would be the numbers that a network of this seed starts from
 FIXED = 0  # seed of the tumours that all seeds are tested by
 
 
@@ -50,11 +50,12 @@ def draw(name: str, samples: int, seed: int, *, label_noise: float = 0.0, data: 
         raise ValueError(f"problem must be one of {', '.join(PROBLEMS)}, got {name!r}")
     if label_noise and name != "images":
         raise ValueError(f"label_noise is of images, got {label_noise} for {name}")
-    generator = torch.Generator().manual_seed(seed ^ STREAM)
+    own = seed ^ STREAM
+    generator = torch.Generator().manual_seed(own)
     if name == "images":
-        return _images(samples, generator, label_noise, data, seed)
+        return _images(samples, generator, label_noise, data, own)
     if name == "tree":
-        return _tree(samples, seed)
+        return _tree(samples, own)
     if name == "tumours":
         return _tumours(samples, generator)
     rest, test = signals.signals(shuffled=name == "shuffled signals")

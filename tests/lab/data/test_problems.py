@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from physnn.lab.data import problems, signals
+from physnn import ExperimentalLayer
+from physnn.lab.data import problems, signals, trees
 from physnn.lab.data.images import load
 
 DRAWN = {"images": (500, 64, 10), "tree": (1280, 32, 64), "signals": (3000, 40, 10), "tumours": (284, 30, 2)}
@@ -54,6 +55,24 @@ def test_images_are_balanced_and_as_the_data_set_has_them():
     assert set(rows(found.train)) <= known
     assert torch.equal(found.test.labels, images.test.labels) and len(found.validation.labels) == 300
     assert found.train.inputs.max() == 1
+
+
+def test_a_network_does_not_start_from_the_steps_of_its_tree():
+    """One seed gives both: the weights agree with no stretch of the steps, which those of a bare seed would be."""
+    torch.manual_seed(3)
+    weights = ExperimentalLayer(32, 17, 0.1).w.detach().flatten()
+
+    def agreement(seed):
+        generator = torch.Generator().manual_seed(seed)
+        steps = torch.cat([torch.randn(2**level * 32, generator=generator) for level in range(1, 7)])
+        stretches = steps.unfold(0, len(weights), 16)
+        return torch.corrcoef(torch.cat([weights[None], stretches]))[0, 1:].abs().max().item()
+
+    assert agreement(3) > 0.99, "what the seed of the problem is kept apart from"
+    assert agreement(3 ^ problems.STREAM) < 0.2
+    own, bare = drawn("tree").test.inputs, trees.noisy_tree(**problems.TREE, seed=3).test.inputs
+    assert not torch.equal(own, bare)
+    assert torch.equal(own, trees.noisy_tree(**problems.TREE, seed=3 ^ problems.STREAM).test.inputs)
 
 
 def test_wrong_labels_are_of_training_alone():
