@@ -145,11 +145,6 @@ class Stack:
         parts = split.images.split(EVALUATED)
         return torch.cat([self.forward(images.as_input(part).view(1, len(part), -1)) for part in parts], 1)
 
-    def settle(self) -> None:
-        """Freeze the replicas whose parameters are not finite: after an epoch, before anything is measured."""
-        for i in self._not_finite(sum(p.detach().view(len(p), -1).sum(1) for p in self.params)):
-            self._freeze(i)
-
     def lengths(self) -> dict[str, Tensor]:
         """Return the norm of each replica's parameters, and their distance from the start, of shape (R,)."""
         return lengths(self.params, self.start)
