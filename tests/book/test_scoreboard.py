@@ -236,6 +236,18 @@ def test_the_verdicts_on_record_follow_from_the_numbers(board):
     assert heat["weights_ratio"]["MLP: as printed"].abs().max() < 0.01
     assert abs(heat["direction_ratio"]["MLP: quadratic term alone, whole batches, decay"].mean() - 1) < 0.1
     assert verdict[16] == "fails" and board.judgements[16].repaired
+
+    def over_noise(table, of, rival):
+        return 50 * sum(table[f"{each}: {rival}"] - table[f"{each}: Langevin"] for each in of)
+
+    walked, played = final("sampling", 12).tv, final("bandits", 10).regret
+    usual = over_noise(walked, ("ring, one mode", "rugged, one mode"), "overdamped")
+    thompson = over_noise(played, ("linear", "logistic"), "Thompson")
+    assert 2 < usual.mean() < 2.1 and usual.mean() - 2.1 * usual.std() / 20**0.5 > 0 > thompson.mean()
+    steps = final("cartpole", 3).earned
+    ahead = steps["printed layer: Langevin"] - steps["plain layers: Adam"]
+    assert abs(ahead.mean()) < 2.1 * ahead.std() / 20**0.5
+    assert verdict[17] == "part"
     assert {number for number, judged in verdict.items() if judged == "holds"} == {10, 11}
 
 
