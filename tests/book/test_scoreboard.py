@@ -248,6 +248,18 @@ def test_the_verdicts_on_record_follow_from_the_numbers(board):
     ahead = steps["printed layer: Langevin"] - steps["plain layers: Adam"]
     assert abs(ahead.mean()) < 2.1 * ahead.std() / 20**0.5
     assert verdict[17] == "part"
+
+    for study, smallest in (("scaling-steps", 250), ("scaling-epochs", 600)):
+        error = final(study, 4).test_error
+        means = {
+            arm: error[[f"{n:,} images: {arm}" for n in (smallest, 4000, 25_000, 60_000)]].mean().to_numpy()
+            for arm in ("proposal", "cross-entropy")
+        }
+        left = {arm: (few[1] - few[2]) / (few[0] - few[2]) for arm, few in means.items()}
+        assert left["proposal"] < left["cross-entropy"]  # the larger exponent: it has come further down its own way
+        gap = error["60,000 images: proposal"] - error["60,000 images: cross-entropy"]
+        assert gap.min() > 0 and means["proposal"][-1] > 3 * means["cross-entropy"][-1]
+    assert verdict[13] == "part" and not board.judgements[13].repaired
     assert {number for number, judged in verdict.items() if judged == "holds"} == {10, 11}
 
 
