@@ -57,9 +57,12 @@ class Grid:
         return wide.reindex(index=self.plan["seeds"], columns=list(self.study.arms)).where(np.isfinite)
 
     def curve(self, arm: str) -> list[list[int | None]] | None:
-        """Return the score by epoch, as shown, of the runs that reached the end: means and half-widths."""
+        """Return the score by epoch, as shown, of the runs that reached the end: means and half-widths.
+
+        There is none where the final runs have no score, as they learn from the images that it is taken of.
+        """
         rows = self.curves[(self.curves.arm == arm) & self.curves.seed.isin(self.runs.seed[self.runs.arm == arm])]
-        if rows.seed.nunique() < 2:
+        if rows.seed.nunique() < 2 or rows[self.study.task.SCORE].isna().all():
             return None
         shown = rows.assign(shown=self.score.scale * rows[self.study.task.SCORE])
         points = stats.summary(shown, "shown", by="epoch")
