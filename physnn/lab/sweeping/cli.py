@@ -15,6 +15,7 @@ EXAMPLES = """\
 examples:
   physnn sweep notebooks/as-printed.ipynb --grid temperature=0,2e-5,1e-3 --grid data=digits --out runs/heat
   physnn sweep chapter.ipynb --grid seed=0:5 --grid "lr=log(1e-3,1)" --trials 20 --out runs/lr
+  physnn sweep chapter.ipynb --grid quartic=-5,0 --grid seed=0:5 --replicates seed --baseline quartic=-5 --out runs/q
   physnn sweep chapter.ipynb --file grid.yml --out runs/grid --dry-run
   physnn sweep chapter.ipynb --file grid.yml --out runs/grid --scheduler tcp://HOST:8786 --timeout 3600 --retries 1
 
@@ -59,6 +60,7 @@ def _arguments(command: argparse.ArgumentParser) -> None:
     grid("--trials", type=int, metavar="N", help="draw the parameters that have distributions N times")
     grid("--seed", type=int, default=0, help="of the draws (default: 0)")
     grid("--dry-run", action="store_true", help="show the points, their parameters and the estimated time; run nothing")
+    _question(command)
     each = command.add_argument_group("how each point runs").add_argument
     each("--timeout", type=float, metavar="SECONDS", help="end a run that takes longer")
     each("--retries", type=int, default=0, metavar="N", help="run a failed point again up to N times (default: 0)")
@@ -66,10 +68,23 @@ def _arguments(command: argparse.ArgumentParser) -> None:
     add_options(command)
 
 
+def _question(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument_group("what to answer").add_argument
+    add("--replicates", action="append", default=[], metavar="NAME,...", help="means and intervals over them")
+    add("--baseline", action="append", default=[], metavar="NAME=VALUE", help="paired differences to it; repeatable")
+    add("--values", action="append", default=[], metavar="NAME,...", help="glued values (default: all numbers)")
+
+
+def names(given: Sequence[str]) -> list[str]:
+    """Return the names that are given one by one, or several with commas between."""
+    return [name.strip() for some in given for name in some.split(",") if name.strip()]
+
+
 def _sweep(options: argparse.Namespace) -> int:
-    from physnn.lab.sweeping.drive import drive, make_plan
+    from physnn.lab.sweeping.drive import drive
     from physnn.lab.sweeping.notebook import SweepError
     from physnn.lab.sweeping.outlook import failures, outlook
+    from physnn.lab.sweeping.plan import How, make_plan
     from physnn.lab.sweeping.typed import typed
 
     try:
@@ -79,9 +94,10 @@ def _sweep(options: argparse.Namespace) -> int:
             options.out,
             trials=options.trials,
             seed=options.seed,
-            retries=options.retries,
-            timeout=options.timeout,
-            threads=options.threads,
+            replicates=names(options.replicates),
+            baseline=options.baseline,
+            values=names(options.values),
+            how=How(options.retries, options.timeout, options.threads),
         )
         if options.dry_run:
             print(outlook(plan, options.workers, remote=elsewhere(options)), flush=True)

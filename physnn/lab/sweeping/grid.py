@@ -1,6 +1,5 @@
 """The points of a sweep: lists and ranges, crossed with each other and with draws from distributions."""
 
-import difflib
 import hashlib
 import itertools
 import json
@@ -10,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 
-from physnn.lab.chapter.contract import Declaration, ParameterError
+from physnn.lab.chapter.contract import ParameterError
 from physnn.lab.sweeping.draws import Distribution
-from physnn.lab.sweeping.notebook import Notebook, SweepError
+from physnn.lab.sweeping.notebook import Notebook, SweepError, unknown
 from physnn.lab.sweeping.values import MOST, axis, cast
 
 
@@ -52,7 +51,7 @@ def points(
     for name, given in grid.items():
         try:
             if name not in notebook.contract:
-                raise SweepError(_unknown(name, notebook.contract))
+                raise SweepError(unknown(name, notebook.contract))
             axes[name] = axis(given, notebook.contract[name])
         except SweepError as error:
             problems.append(str(error))
@@ -112,9 +111,3 @@ def _combinations(axes: dict[str, list], drawn: set[str], trials: int) -> Iterat
         for values in itertools.product(*(axes[name] for name in listed)):
             chosen = dict(zip(listed, values, strict=True))
             yield {name: axes[name][trial] if name in drawn else chosen[name] for name in axes}
-
-
-def _unknown(name: str, contract: Mapping[str, Declaration]) -> str:
-    guess = difflib.get_close_matches(str(name), contract, 1)
-    hint = f"; did you mean {guess[0]}?" if guess else ""
-    return f"unknown parameter {name!r}; this notebook has {', '.join(contract)}{hint}"

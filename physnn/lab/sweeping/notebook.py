@@ -1,9 +1,11 @@
 """The notebook of a sweep: its clean text, its contract, and the digest by which its results are known."""
 
+import difflib
 import hashlib
 import importlib.util
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,6 +91,13 @@ def made_from(text: str, folder: Path) -> str:
     code = [cell for cell in nbformat.reads(text, as_version=4).cells if cell.cell_type == "code"]
     declared = [cell.source for cell in code if "parameters" in cell.metadata.get("tags", [])]
     return closure.of_cells([cell.source for cell in code], folder, re.findall(r"[\w-]+", "\n".join(declared))).digest()
+
+
+def unknown(name: object, contract: Mapping[str, Declaration]) -> str:
+    """Say that a notebook has no such parameter, and which ones it has."""
+    guess = difflib.get_close_matches(str(name), contract, 1)
+    hint = f"; did you mean {guess[0]}?" if guess else ""
+    return f"unknown parameter {name!r}; this notebook has {', '.join(contract)}{hint}"
 
 
 def _from_source(path: Path, raw: str):

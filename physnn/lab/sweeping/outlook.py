@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from statistics import median
 
 from physnn.lab.running.machine import cores
-from physnn.lab.sweeping.drive import Plan
 from physnn.lab.sweeping.grid import repeats
+from physnn.lab.sweeping.plan import Plan
 from physnn.lab.sweeping.progress import duration
 
 

@@ -3,11 +3,9 @@
 import math
 import random
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from statistics import fmean, median
-from typing import NamedTuple
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -15,43 +13,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from physnn.lab.figures import style
+from physnn.lab.sweeping.numbers import Estimate, estimate, numeric
 
 SIZE = (3.4, 2.3)  # inches; one figure then fills a phone, and three stand side by side on a desktop
 DOTS = 1000  # in one panel; of more points so many are chosen
 LEVELS = 30  # of a parameter; the line goes through the mean at each, or through those of GROUPS groups of more
 GROUPS = 20
-LARGEST = 1e300  # beyond it neither a mean nor an axis has room
-NUMBER = r"[-−+]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?"
-ESTIMATE = re.compile(rf"({NUMBER})(?: \[({NUMBER}),\s({NUMBER})\])?|[-−+]?(?:nan|inf)")
-
-
-class Estimate(NamedTuple):
-    """A number, and the ends of its interval where one was glued with it."""
-
-    value: float
-    low: float
-    high: float
-
-
-@lru_cache(maxsize=2**19, typed=True)
-def estimate(value: object) -> Estimate | None:
-    """Read a number, or a text that is one: ``93.2``, ``−1,204`` or ``93.2 [92.8, 93.6]``; None for anything else.
-
-    None is also what is not finite, or so large that it cannot be drawn.
-    """
-    parts: list[float] = [] if isinstance(value, bool) or not isinstance(value, (int, float)) else [value]
-    if isinstance(value, str) and (match := ESTIMATE.fullmatch(value.strip())):
-        parts = [float(part.replace("−", "-").replace(",", "")) for part in match.groups() if part]
-    if not parts or not all(abs(part) < LARGEST for part in parts):
-        return None
-    numbers = [float(part) for part in parts]
-    return Estimate(*numbers) if len(numbers) == 3 else Estimate(*numbers * 3)
-
-
-def drawable(values: Iterable[object]) -> bool:
-    """Tell whether values are worth drawing: numbers, some of them different, beside missing and infinite ones."""
-    known = {value for value in values if not _absent(value)}
-    return len(known) > 1 and all(estimate(value) for value in known)
 
 
 def panel(parameter: str, xs: Sequence[object], values: Sequence[object]) -> str:
@@ -94,11 +61,6 @@ def legend(against: Mapping[str, Sequence[object]]) -> str:
         drawn = f"A dot is a point: {DOTS:,} of {points:,} are drawn, chosen by chance, without the intervals glued"
         return f"{drawn}. {means}, of all points."
     return f"A dot is a point; its bar is the interval where one was glued. {means}."
-
-
-def numeric(xs: Iterable[object]) -> bool:
-    """Tell whether values of a parameter are numbers that an axis can show."""
-    return all(isinstance(x, (int, float)) and estimate(x) for x in xs)
 
 
 def _few(ax: Axes, pairs: Sequence[tuple[float, Estimate]]) -> None:
@@ -153,12 +115,6 @@ def _labels(levels: Sequence[float]) -> list[str]:
     """Write numbers with three digits, or as many as tell them apart."""
     written = ([f"{level:.{digits}g}" for level in levels] for digits in range(3, 18))
     return next((texts for texts in written if len(set(texts)) == len(levels)), [f"{level:.17g}" for level in levels])
-
-
-def _absent(value: object) -> bool:
-    """Tell whether a value is missing, not finite, or beyond what can be drawn."""
-    readable = ESTIMATE.fullmatch(value.strip()) if isinstance(value, str) else not isinstance(value, bool)
-    return bool(readable) and estimate(value) is None
 
 
 def _logarithmic(levels: Sequence[float]) -> bool:

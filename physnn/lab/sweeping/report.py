@@ -3,18 +3,22 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from html import escape
 from string import Template
 
 from physnn.lab.figures.palette import TOKENS, dark_stylesheet
 from physnn.lab.running import files
-from physnn.lab.sweeping.notebook import Notebook
+from physnn.lab.sweeping import tables
+from physnn.lab.sweeping.answer import Answer
+from physnn.lab.sweeping.asked import Asked
+from physnn.lab.sweeping.numbers import drawable
 from physnn.lab.sweeping.progress import duration
+from physnn.lab.sweeping.question import Question
 from physnn.lab.sweeping.store import Folder
 
-ROWS = 1000  # of the table that a page shows
+VERSION = 2  # of the page: a folder's is drawn again when it is another one
 FAILURES = 50
-LENGTH = 300  # of a text in the table, whose cells are narrow
 PAGE = Template("""\
 <!doctype html>
 <!-- $mark -->
@@ -54,25 +58,46 @@ table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabul
 th, td { padding: .3rem .7rem; text-align: left; border-bottom: 1px solid var(--grid); }
 td { max-width: 22rem; overflow: hidden; text-overflow: ellipsis; }
 th { position: sticky; top: 0; background: var(--paper); }
+details { margin: .4rem 0; }
+summary { cursor: pointer; font-weight: 600; padding: .3rem 0; }
 .n { text-align: right; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .2rem 0 .8rem; font-size: .9rem; }
 """
 
 
-def report(notebook: Notebook, rows: Sequence[dict], folder: Folder) -> None:
+def report(asked: Asked, rows: Sequence[dict], answer: Answer | None, folder: Folder) -> None:
     """Write ``index.html``, which needs nothing but itself; leave it as it is where nothing has changed."""
-    content = json.dumps([notebook.digest, [row["package"] for row in rows], rows])
+    content = json.dumps([VERSION, asdict(asked), rows])
     mark = hashlib.sha256(content.encode()).hexdigest()
     path = folder.path / "index.html"
     if path.exists() and f"<!-- {mark} -->" in path.read_text(encoding="utf-8")[:200]:
         return  # drawing takes seconds
-    varied = [name for name in notebook.contract if len({repr(row["parameters"][name]) for row in rows}) > 1]
+    varied = [name for name in asked.contract if len({repr(row["parameters"].get(name)) for row in rows}) > 1]
     glued = list(dict.fromkeys(name for row in rows for name in row["values"]))
     glued.sort(key=lambda name: len({repr(row["values"].get(name)) for row in rows}) == 1)  # constants last
-    parts = [*_summary(notebook, rows, varied), *_failures(rows, varied), *_panels(rows, varied, glued)]
-    parts += _table(rows, varied, glued)
-    page = PAGE.substitute(mark=mark, title=escape(notebook.path.name), style=_style(), body="\n".join(parts))
+    parts = [*_summary(asked, rows, varied), *_failures(rows, varied), *_answer(asked.question, answer)]
+    parts += [*_panels(rows, varied, glued), *tables.points(rows, varied, glued)]
+    page = PAGE.substitute(mark=mark, title=escape(asked.notebook), style=_style(), body="\n".join(parts))
     files.write(path, page)
+
+
+def _answer(question: Question, answer: Answer | None) -> list[str]:
+    if answer is None:
+        return []
+    told = f"Means over {', '.join(question.replicates)} with 95 % intervals."
+    if question.baseline:
+        base = ", ".join(f"{name} = {value}" for name, value in question.baseline.items())
+        told += f" Differences are those to {base} with all else the same, paired over the replicates; d is their mean "
+        told += (
+            "over their standard deviation. The p of the paired t test is adjusted by Holm for all differences of a "
+        )
+        told += "value; that of the exact sign-flip test is not."
+    parts = tables.answers(answer, question.replicates)
+    return [
+        "<h2>Answer</h2>",
+        f'<p class="muted">{escape(told)} All of it: <a href="means.csv">means.csv</a>.</p>',
+        *parts,
+    ]
 
 
 def _style() -> str:
@@ -85,7 +110,7 @@ def _style() -> str:
     return f"{tokens}\n{STYLE}{dark_stylesheet()}"
 
 
-def _summary(notebook: Notebook, rows: Sequence[dict], varied: Sequence[str]) -> list[str]:
+def _summary(asked: Asked, rows: Sequence[dict], varied: Sequence[str]) -> list[str]:
     done = [row for row in rows if row["status"] == "done"]
     total = duration(sum(row["seconds"] for row in rows))
     same = [f"{name} = {value}" for name, value in rows[0]["parameters"].items() if name not in varied]
@@ -93,7 +118,7 @@ def _summary(notebook: Notebook, rows: Sequence[dict], varied: Sequence[str]) ->
     commits = ", ".join(
         dict.fromkeys(row["commit"] + " with changes" * bool(row.get("dirty")) for row in rows if row["commit"])
     )
-    made_from = f"notebook {notebook.digest[:12]}, package {rows[0]['package'][:12]}"
+    made_from = f"notebook {asked.digest[:12]}, package {asked.package[:12]}"
     return [
         f"<p>{len(done)} of {len(rows)} points are done, in {total} of runs. Varied: "
         f"{escape(', '.join(varied)) or 'nothing'}.{escape(fixed)}</p>",
@@ -115,15 +140,15 @@ def _failures(rows: Sequence[dict], varied: Sequence[str]) -> list[str]:
     parts = [f'<h2 class="failed">{len(failed)} failed</h2>'] if failed else []
     for row in failed[:FAILURES]:
         where = ", ".join(f"{name} = {row['parameters'][name]}" for name in varied) or row["point"]
-        error = _cut(row["error"], 10 * LENGTH)
-        parts.append(f"<div>{escape(where)}: {row['status']}; {_links(row)}</div>\n<pre>{escape(error)}</pre>")
+        error = tables.cut(row["error"], 10 * tables.LENGTH)
+        parts.append(f"<div>{escape(where)}: {row['status']}; {tables.links(row)}</div>\n<pre>{escape(error)}</pre>")
     if len(failed) > FAILURES:
         parts.append(f"<p>These are the first {FAILURES}; all are in table.csv, with their errors.</p>")
     return parts
 
 
 def _panels(rows: Sequence[dict], varied: Sequence[str], glued: Sequence[str]) -> list[str]:
-    from physnn.lab.sweeping.panels import drawable, legend, panel
+    from physnn.lab.sweeping.panels import legend, panel
 
     series = {name: [row["values"].get(name) for row in rows] for name in glued}
     series["run time, s"] = [row["seconds"] if row["status"] == "done" else None for row in rows]
@@ -140,50 +165,3 @@ def _panels(rows: Sequence[dict], varied: Sequence[str], glued: Sequence[str]) -
     if len(varied) == 1:  # then the values stand side by side, and not the parameters of each
         parts = ['<div class="panels">', *parts, "</div>"]
     return ["<h2>Numbers against parameters</h2>", f'<p class="muted">{legend(against)}</p>', *parts] if parts else []
-
-
-def _table(rows: Sequence[dict], varied: Sequence[str], glued: Sequence[str]) -> list[str]:
-    shown = rows[:ROWS]
-    columns = [
-        ("files", [f"<td>{_links(row)}</td>" for row in shown]),
-        *((name, [_cell(row["parameters"][name], exact=True) for row in shown]) for name in varied),
-        ("status", [f"<td>{escape(row['status'])}</td>" for row in shown]),
-        ("seconds", [_cell(row["seconds"]) for row in shown]),
-        *((name, [_cell(row["values"].get(name)) for row in shown]) for name in glued),
-    ]
-    heads = "".join(
-        f'<th class="n">{escape(name)}</th>'
-        if any('class="n"' in cell for cell in cells)
-        else f"<th>{escape(name)}</th>"
-        for name, cells in columns
-    )
-    lines = [f"<tr>{''.join(cells)}</tr>" for cells in zip(*(cells for _, cells in columns), strict=True)]
-    first = f'<p class="muted">The first {ROWS:,} of {len(rows):,}; all are in table.csv.</p>'
-    return [
-        "<h2>Points</h2>",
-        *([first] if len(rows) > ROWS else []),
-        '<div class="scroll" tabindex="0" role="region" aria-label="All points">',
-        f"<table><thead><tr>{heads}</tr></thead><tbody>",
-        *lines,
-        "</tbody></table></div>",
-    ]
-
-
-def _cell(value: object, *, exact: bool = False) -> str:
-    """Show a value; a number with six digits, or with all where it must not be taken for another."""
-    if isinstance(value, float):
-        short = f"{value:.6g}"
-        return f'<td class="n">{value if exact and float(short) != value else short}</td>'
-    if isinstance(value, int):
-        return f'<td class="n">{_cut(str(value), LENGTH)}</td>'
-    return f"<td>{escape('' if value is None else _cut(str(value), LENGTH))}</td>"
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[:length]}…"
-
-
-def _links(row: dict) -> str:
-    return " ".join(
-        f'<a href="points/{row["point"]}.{kind}">{name}</a>' for kind, name in (("ipynb", "notebook"), ("log", "log"))
-    )

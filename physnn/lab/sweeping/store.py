@@ -12,7 +12,7 @@ from physnn.lab.running.command import described
 from physnn.lab.sweeping.notebook import Notebook, SweepError
 
 OWNER = ".notebook"
-SHOWN = ("table.csv", "index.html")
+SHOWN = ("table.csv", "means.csv", "index.html")
 
 
 class Folder:

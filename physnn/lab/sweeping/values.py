@@ -36,6 +36,12 @@ def axis(given: object, declaration: Declaration) -> list | Distribution:
     return _checked(values, declaration)
 
 
+def kind(given: object) -> str:
+    """Return which distribution a text names, such as ``"log"``; nothing for lists, ranges and values."""
+    match = DISTRIBUTION.fullmatch(given.strip()) if isinstance(given, str) else None
+    return match[1] if match else ""
+
+
 def cast(value: object, declaration: Declaration) -> object:
     """Return a value as the notebook will see it: text read by the declared type, NumPy's and torch's made Python's.
 

@@ -10,7 +10,8 @@ import pytest
 
 from physnn.lab import sweep as run_sweep
 from physnn.lab.running import files
-from physnn.lab.sweeping import cli, drive
+from physnn.lab.sweeping import cli
+from physnn.lab.sweeping import runs as loop
 from tests.lab.sweeping.quick import in_threads, rows, seeds
 from tests.lab.sweeping.sweeps import runs
 
@@ -30,8 +31,8 @@ def test_a_machine_without_git_loses_nothing(command, tmp_path, monkeypatch):
 def test_the_state_of_the_checkout_is_asked_once_and_shown(command, tmp_path, monkeypatch):
     in_threads(monkeypatch)
     asked = []
-    monkeypatch.setattr(drive, "commit", lambda: asked.append(1) or "abc")
-    monkeypatch.setattr(drive, "dirty", lambda: True)
+    monkeypatch.setattr(loop, "commit", lambda: asked.append(1) or "abc")
+    monkeypatch.setattr(loop, "dirty", lambda: True)
     assert cli.main(command) == 0
     assert len(asked) == 1
     assert {(row["commit"], row["dirty"]) for row in rows(tmp_path)} == {("abc", True)}
@@ -108,7 +109,7 @@ def test_a_disk_that_fills_up_keeps_what_was_written(command, tmp_path, monkeypa
     write, rows_written = files.write, []
 
     def filling(path, content):
-        if path.suffix == ".json":
+        if path.suffix == ".json" and path.parent.name == "points":
             rows_written.append(path)
         full() if len(rows_written) > 1 else write(path, content)
 

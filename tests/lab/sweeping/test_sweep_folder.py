@@ -8,8 +8,9 @@ import nbformat
 import pytest
 
 from physnn.lab.sweeping import cli, point
-from physnn.lab.sweeping.drive import drive, make_plan
+from physnn.lab.sweeping.drive import drive
 from physnn.lab.sweeping.notebook import SweepError
+from physnn.lab.sweeping.plan import make_plan
 from physnn.lab.sweeping.store import Folder
 from tests.lab.sweeping.quick import in_threads
 from tests.lab.sweeping.sweeps import BODY, make_notebook
@@ -117,13 +118,13 @@ def test_what_a_worker_cannot_start_is_an_outcome(tmp_path, monkeypatch):
     plan = make_plan(make_notebook(tmp_path), {}, tmp_path / "out")
     (tmp_path / "physnn.py").touch()
     task = {"notebook": plan.notebook.text, "folder": str(tmp_path), "parameters": {}, "timeout": None, "threads": 1}
-    outcome = point.run(task | {"package": plan.package})
+    outcome = point.run(task | {"package": plan.asked.package})
     assert outcome["status"] == "failed"
     assert "physnn.py would be imported in place of" in outcome["error"]
     assert "is not what this sweep began with" in point.run(task | {"package": "another"})["error"]
     (tmp_path / "physnn.py").unlink()
     monkeypatch.setattr(point, "get_worker", lambda: SimpleNamespace(local_directory="/dev/null"))  # a full disk, say
-    assert point.run(task | {"package": plan.package})["error"].startswith("NotADirectoryError: ")
+    assert point.run(task | {"package": plan.asked.package})["error"].startswith("NotADirectoryError: ")
 
 
 @pytest.mark.parametrize("name", ["point", "status", "seconds", "error"])
@@ -166,10 +167,10 @@ def test_packages_beside_the_notebook_count_with_what_they_import(tmp_path, chan
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_text(text)
     notebook = make_notebook(tmp_path, body=f"import helper\n{BODY}")
-    package = make_plan(notebook, {}, tmp_path / "out").package
+    package = make_plan(notebook, {}, tmp_path / "out").asked.package
     for idle in ("helper/idle.py", "idle.py"):
         (tmp_path / idle).write_text("changed = 1")
-    assert make_plan(notebook, {}, tmp_path / "out").package == package
+    assert make_plan(notebook, {}, tmp_path / "out").asked.package == package
     with (tmp_path / change).open("a") as file:
         file.write("\nchanged = 1\n")
-    assert make_plan(notebook, {}, tmp_path / "out").package != package
+    assert make_plan(notebook, {}, tmp_path / "out").asked.package != package

@@ -8,8 +8,11 @@ import sys
 
 import pytest
 
+from physnn.lab.sweeping.asked import Asked
 from physnn.lab.sweeping.notebook import load
-from physnn.lab.sweeping.panels import GROUPS, Estimate, drawable, estimate, legend, panel
+from physnn.lab.sweeping.numbers import Estimate, drawable, estimate
+from physnn.lab.sweeping.panels import GROUPS, legend, panel
+from physnn.lab.sweeping.question import Question
 from physnn.lab.sweeping.report import report
 from physnn.lab.sweeping.store import Folder
 from tests.lab.sweeping.sweeps import make_notebook
@@ -26,6 +29,13 @@ def row(number, **more):
     return {**plain, "parameters": parameters, "values": values | {"fixed": 3}, **made_from, **more}
 
 
+PLAIN = Question()
+
+
+def asked(notebook, question=PLAIN, **drawn):
+    return Asked(notebook.path.name, "0" * 64, "1" * 64, notebook.contract, [], drawn, question)
+
+
 @pytest.fixture
 def written(tmp_path):
     rows = [row(number) for number in range(6)]
@@ -34,7 +44,7 @@ def written(tmp_path):
     for each in rows:
         folder.keep(each, b"{}", "log")
     notebook = load(make_notebook(tmp_path, name="tiny & <i>.ipynb"))
-    report(notebook, rows, folder)
+    report(asked(notebook), rows, None, folder)
     return notebook, rows, folder
 
 
@@ -70,9 +80,9 @@ def test_an_unchanged_page_is_not_drawn_again(written):
     notebook, rows, folder = written
     path = folder.path / "index.html"
     path.write_text(path.read_text().replace("Varied", "Kept"))
-    report(notebook, rows, folder)
+    report(asked(notebook), rows, None, folder)
     assert "Kept: quartic" in page(folder)
-    report(notebook, [*rows[:-1], row(7)], folder)
+    report(asked(notebook), [*rows[:-1], row(7)], None, folder)
     assert "Varied: quartic" in page(folder)
     assert "7 of 7 points are done" in page(folder)
 
@@ -169,7 +179,7 @@ def test_uniform_draws_have_a_linear_axis_and_a_line_through_groups():
 
 def test_the_page_of_a_large_sweep_is_small_and_says_what_it_leaves_out(tmp_path, monkeypatch):
     monkeypatch.setattr("physnn.lab.sweeping.panels.DOTS", 50)
-    monkeypatch.setattr("physnn.lab.sweeping.report.ROWS", 20)
+    monkeypatch.setattr("physnn.lab.sweeping.tables.ROWS", 20)
     monkeypatch.setattr("physnn.lab.sweeping.report.FAILURES", 3)
     rows = [
         row(i, status="failed" if i % 10 == 0 else "done", error="E" * 9999 if i % 10 == 0 else "") for i in range(90)
@@ -177,7 +187,7 @@ def test_the_page_of_a_large_sweep_is_small_and_says_what_it_leaves_out(tmp_path
     rows[0]["values"] |= {"long": "a" * 9999, "large": 10**400, "infinite": float("inf")}
     rows[1]["parameters"]["quartic"] = 1000004.55203
     (tmp_path / "out").mkdir()
-    report(load(make_notebook(tmp_path)), rows, Folder(tmp_path / "out"))
+    report(asked(load(make_notebook(tmp_path))), rows, None, Folder(tmp_path / "out"))
     text = page(Folder(tmp_path / "out"))
     assert "A dot is a point: 50 of 90 are drawn, chosen by chance" in text
     assert "of all points." in text

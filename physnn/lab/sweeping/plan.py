@@ -1,0 +1,88 @@
+"""All that a sweep will do, checked before anything runs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from physnn.lab.running.notebook import refuse_another_physnn
+from physnn.lab.sweeping.asked import Asked
+from physnn.lab.sweeping.grid import Point, points
+from physnn.lab.sweeping.notebook import Notebook, SweepError, load, made_from
+from physnn.lab.sweeping.question import Question, question
+from physnn.lab.sweeping.store import Folder
+from physnn.lab.sweeping.values import kind
+
+
+@dataclass(frozen=True)
+class How:
+    """How each point runs: ``timeout`` in seconds, ``retries`` of one that failed, ``threads`` for OpenMP and MKL.
+
+    Raises:
+        SweepError: a number is none that it can be.
+    """
+
+    retries: int = 0
+    timeout: float | None = None
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if self.retries < 0 or self.threads < 1 or (self.timeout is not None and not self.timeout > 0):
+            raise SweepError(
+                f"retries = {self.retries}, timeout = {self.timeout}, threads = {self.threads}: expected retries from "
+                "0, a timeout above 0 s, and threads from 1"
+            )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a sweep will do: its points, how they are run, where they go, and what they are to answer."""
+
+    notebook: Notebook
+    points: list[Point]
+    folder: Folder
+    asked: Asked
+    how: How
+
+    def kept(self) -> dict[str, dict]:
+        """Return the rows of the points that are done, by name."""
+        rows = {point.name: self.folder.row(point.name) for point in self.points}
+        return {name: row for name, row in rows.items() if row and row["status"] == "done"}
+
+
+def make_plan(
+    notebook: str | Path,
+    grid: Mapping[str, object],
+    out: str | Path,
+    *,
+    trials: int | None = None,
+    seed: int = 0,
+    replicates: Iterable[str] = (),
+    baseline: Mapping[str, object] | Sequence[str] = (),
+    values: Iterable[str] = (),
+    how: How = How(),
+) -> Plan:
+    """Check everything that can be checked before the first run.
+
+    Arguments and errors as in :func:`physnn.lab.sweeping.drive.sweep`.
+    """
+    read, folder = load(notebook), Folder(out)
+    wanted = question(read.contract, replicates, baseline, values)
+    try:
+        refuse_another_physnn(read.path.parent)
+    except ImportError as error:
+        raise SweepError(str(error)) from error
+    package = made_from(read.text, read.path.parent)
+    found = points(read, package, grid, trials, seed)
+    _check_baseline(wanted, found)
+    folder.check(read)
+    drawn = {name: drawn for name, given in grid.items() if (drawn := kind(given))}
+    names = [point.name for point in found]
+    asked = Asked(read.path.name, read.digest, package, read.contract, names, drawn, wanted)
+    return Plan(read, found, folder, asked, how)
+
+
+def _check_baseline(wanted: Question, found: Sequence[Point]) -> None:
+    base = wanted.baseline
+    if base and not any(all(point.parameters[name] == value for name, value in base.items()) for point in found):
+        written = " ".join(f"{name}={value}" for name, value in base.items())
+        raise SweepError(f"no point of this sweep has the baseline {written}; add its values to the grid")

@@ -1,0 +1,119 @@
+"""The tables of a sweep's page: what the points say together, and every one of them."""
+
+from collections.abc import Sequence
+from html import escape
+
+import pandas as pd
+
+from physnn.lab.statistics.stats import Interval, written_p
+from physnn.lab.sweeping.answer import Answer
+from physnn.lab.sweeping.numbers import spec
+
+ROWS = 1000  # of a table that a page shows
+LENGTH = 300  # of a text in a table, whose cells are narrow
+
+
+def answers(answer: Answer, replicates: Sequence[str]) -> list[str]:
+    """Show the means of each value, and its differences to the baseline, a row for each setting."""
+    parts = [f'<p class="muted">{escape(note)}.</p>' for note in answer.notes]
+    compared = "difference" in answer.table
+    for number, (value, table) in enumerate(answer.table.groupby("value", sort=False)):
+        shown = table[:ROWS]
+        columns = [
+            (name, [cell(one, exact=True) for one in shown[column]]) for name, column in _settings(answer, shown)
+        ]
+        columns.append(("n", [cell(n) for n in shown.n]))
+        means = shown[["mean", "low", "high"]].itertuples(index=False, name=None)
+        columns.append(("mean [95 %]", [_interval(*mean) for mean in means]))
+        if compared:
+            columns += _differences(shown)
+        cut = f'<p class="muted">The first {ROWS:,} of {len(table):,}; all are in means.csv.</p>' * (len(table) > ROWS)
+        label = f"{value}, over {', '.join(replicates)}"
+        parts += [
+            f"<details{' open' * (number < 3)}><summary>{escape(value)}</summary>{cut}",
+            *html(columns, label),
+            "</details>",
+        ]
+    return parts
+
+
+def points(rows: Sequence[dict], varied: Sequence[str], glued: Sequence[str]) -> list[str]:
+    """Show every point with its files, its parameters that vary, and its values."""
+    shown = rows[:ROWS]
+    columns = [
+        ("files", [f"<td>{links(row)}</td>" for row in shown]),
+        *((name, [cell(row["parameters"][name], exact=True) for row in shown]) for name in varied),
+        ("status", [f"<td>{escape(row['status'])}</td>" for row in shown]),
+        ("seconds", [cell(row["seconds"]) for row in shown]),
+        *((name, [cell(row["values"].get(name)) for row in shown]) for name in glued),
+    ]
+    first = f'<p class="muted">The first {ROWS:,} of {len(rows):,}; all are in table.csv.</p>'
+    return ["<h2>Points</h2>", *([first] if len(rows) > ROWS else []), *html(columns, "All points")]
+
+
+def html(columns: Sequence[tuple[str, Sequence[str]]], label: str) -> list[str]:
+    """Arrange columns of cells as a table that scrolls in itself."""
+    heads = "".join(
+        f'<th scope="col" class="n">{escape(name)}</th>'
+        if any('class="n"' in cell for cell in cells)
+        else f'<th scope="col">{escape(name)}</th>'
+        for name, cells in columns
+    )
+    lines = [f"<tr>{''.join(cells)}</tr>" for cells in zip(*(cells for _, cells in columns), strict=True)]
+    return [
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label, quote=True)}">',
+        f"<table><thead><tr>{heads}</tr></thead><tbody>",
+        *lines,
+        "</tbody></table></div>",
+    ]
+
+
+def cell(value: object, *, exact: bool = False) -> str:
+    """Show a value; a number with six digits, or with all where it must not be taken for another."""
+    if isinstance(value, float):
+        short = f"{value:.6g}"
+        return f'<td class="n">{value if exact and float(short) != value else short}</td>'
+    if isinstance(value, int):
+        return f'<td class="n">{cut(str(value), LENGTH)}</td>'
+    return f"<td>{escape('' if value is None else cut(str(value), LENGTH))}</td>"
+
+
+def cut(text: str, length: int) -> str:
+    """Return the beginning of a long text."""
+    return text if len(text) <= length else f"{text[:length]}…"
+
+
+def links(row: dict) -> str:
+    """Return the links to what a point has left."""
+    return " ".join(
+        f'<a href="points/{row["point"]}.{kind}">{name}</a>' for kind, name in (("ipynb", "notebook"), ("log", "log"))
+    )
+
+
+def _settings(answer: Answer, table: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return the parameters that tell settings apart, each with its column."""
+    return list(zip(answer.settings, table.columns, strict=False))
+
+
+def _differences(table: pd.DataFrame) -> list[tuple[str, list[str]]]:
+    intervals = table[["difference", "difference_low", "difference_high"]].itertuples(index=False, name=None)
+    told = [
+        ("minus baseline [95 %]", [_interval(*each, sign="+") for each in intervals]),
+        ("pairs", [_number(n, ".0f") for n in table.pairs]),
+        ("d", [_number(d, "+.2f") for d in table.effect]),
+    ]
+    named = {"p (t, Holm)": "holm_p", "p (signs)": "flip_p"}
+    return told + [(name, [_number(p) for p in table[column]]) for name, column in named.items()]
+
+
+def _interval(mean: float, low: float, high: float, sign: str = "") -> str:
+    if pd.isna(mean):
+        return '<td class="n"></td>'
+    if pd.isna(low):
+        return f'<td class="n">{mean:.6g}</td>'
+    return f'<td class="n">{Interval(mean, low, high, 0).format(spec(mean, low, high, sign))}</td>'
+
+
+def _number(value: float, form: str = "") -> str:
+    told = "" if pd.isna(value) else format(value, form).replace("-", "−") if form else written_p(value)
+    return f'<td class="n">{told}</td>'
