@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from physnn.lab.sweeping import cli
+from physnn.lab.sweeping import cli, options
 from tests.lab.running.clusters import wait_for
 from tests.lab.sweeping.sweeps import at_work_in, finish, make_notebook, runs
 
@@ -27,7 +27,7 @@ def blocks(language: str, text: str = PAGE) -> list[str]:
 
 def commands() -> list[str]:
     """Return every sweep that the page, the README and ``--help`` print, from the word ``sweep`` on."""
-    text = "\n".join([*blocks("bash"), *blocks("bash", README), cli.EXAMPLES]).replace("\\\n", " ")
+    text = "\n".join([*blocks("bash"), *blocks("bash", README), options.EXAMPLES]).replace("\\\n", " ")
     return re.findall(r"physnn (sweep .*?)(?: &)?$", text, re.MULTILINE)
 
 

@@ -1,8 +1,8 @@
 """What the last command asked of a folder, kept there: with it a report needs neither the notebook nor its code."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 
 from physnn.lab.chapter.contract import Declaration
 from physnn.lab.running import files
@@ -36,6 +36,10 @@ class Asked:
     drawn: Mapping[str, str]
     question: Question
 
+    def about(self, question: Question) -> "Asked":
+        """Return the same points under another question."""
+        return replace(self, question=question)
+
     def keep(self, folder: Folder) -> None:
         """Write it into the folder.
 
@@ -66,6 +70,18 @@ def read(folder: Folder) -> Asked:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         said = " ".join(f"{type(error).__name__}: {error}".split())
     raise SweepError(f"{folder.path} has no {FILE} that can be read ({said}); run the sweep's command again")
+
+
+def count(asked: Asked, rows: Sequence[dict]) -> str:
+    """Say how many points are done, have failed, and are still to come."""
+    states = dict.fromkeys(asked.points, "to come") | {row["point"]: row["status"] for row in rows}
+    done = sum(state == "done" for state in states.values())
+    coming = sum(state == "to come" for state in states.values())
+    failed = len(states) - done - coming
+    told = [f"{done:,} of {len(states):,} points are done"]
+    told += [f"{failed:,} failed"] if failed else []
+    told += [f"{coming:,} have not run"] if coming else []
+    return ", ".join(told)
 
 
 def rows(asked: Asked, folder: Folder, known: Mapping[str, dict] | None = None) -> list[dict]:

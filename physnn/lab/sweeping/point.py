@@ -13,9 +13,11 @@ from distributed import get_worker
 from physnn.lab.running.cluster import wanted
 from physnn.lab.running.notebook import Run, start
 from physnn.lab.running.outcome import glued, troubles
+from physnn.lab.sweeping.cells import TOPIC, Cells
 from physnn.lab.sweeping.notebook import made_from
 
 POLL = 0.1  # seconds
+GLANCE = 1.0  # seconds between two looks at how far the notebook is
 STOPPED = "stopped"
 
 
@@ -44,7 +46,7 @@ def run(task: dict) -> dict:
         with tempfile.TemporaryDirectory(dir=get_worker().local_directory, ignore_cleanup_errors=True) as work:
             there = folder if folder.is_dir() else None
             began = start(Path(work), task["notebook"], task["parameters"], there, task["threads"])
-            status, error = _await(began, task["timeout"])
+            status, error = _await(began, task["timeout"], Cells(task["notebook"], Path(work) / "log"))
             log, notebook = began.log(), began.notebook()
             if status == "failed":  # by the last error: an earlier one is one that the notebook allows
                 raised = [trouble.error for trouble in troubles(notebook) if trouble.verdict == "raised"]
@@ -58,9 +60,9 @@ def run(task: dict) -> dict:
     return outcome | {"notebook": nbformat.writes(notebook).encode(errors="backslashreplace")}
 
 
-def _await(began: Run, timeout: float | None) -> tuple[str, str]:
+def _await(began: Run, timeout: float | None, cells: Cells) -> tuple[str, str]:
     """Wait until a notebook ends, takes too long, or nobody waits for it; return its status and error."""
-    deadline = time.monotonic() + (timeout or float("inf"))
+    deadline, glance, told = time.monotonic() + (timeout or float("inf")), 0.0, -1
     with began.process:
         while (code := began.process.poll()) is None:
             if time.monotonic() > deadline:
@@ -69,5 +71,10 @@ def _await(began: Run, timeout: float | None) -> tuple[str, str]:
             if not wanted():
                 began.kill()
                 return STOPPED, "nobody waited for it any more"
+            if time.monotonic() > glance:
+                glance, done = time.monotonic() + GLANCE, cells.done()
+                if done != told:
+                    get_worker().log_event(TOPIC, [get_worker().get_current_task(), done, cells.of])
+                    told = done
             time.sleep(POLL)
     return ("failed", "") if code else ("done", "")

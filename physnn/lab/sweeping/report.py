@@ -11,7 +11,7 @@ from physnn.lab.figures.palette import TOKENS, dark_stylesheet
 from physnn.lab.running import files
 from physnn.lab.sweeping import tables
 from physnn.lab.sweeping.answer import Answer
-from physnn.lab.sweeping.asked import Asked
+from physnn.lab.sweeping.asked import Asked, count
 from physnn.lab.sweeping.numbers import drawable
 from physnn.lab.sweeping.progress import duration
 from physnn.lab.sweeping.question import Question
@@ -111,7 +111,6 @@ def _style() -> str:
 
 
 def _summary(asked: Asked, rows: Sequence[dict], varied: Sequence[str]) -> list[str]:
-    done = [row for row in rows if row["status"] == "done"]
     total = duration(sum(row["seconds"] for row in rows))
     same = [f"{name} = {value}" for name, value in rows[0]["parameters"].items() if name not in varied]
     fixed = f" The same everywhere: {', '.join(same)}." if same else ""
@@ -120,7 +119,7 @@ def _summary(asked: Asked, rows: Sequence[dict], varied: Sequence[str]) -> list[
     )
     made_from = f"notebook {asked.digest[:12]}, package {asked.package[:12]}"
     return [
-        f"<p>{len(done)} of {len(rows)} points are done, in {total} of runs. Varied: "
+        f"<p>{count(asked, rows)}. In all the runs took {total}. Varied: "
         f"{escape(', '.join(varied)) or 'nothing'}.{escape(fixed)}</p>",
         f'<p class="muted">Made from {made_from}{escape(f", commit {commits}") if commits else ""}. '
         'All numbers: <a href="table.csv">table.csv</a>.</p>',

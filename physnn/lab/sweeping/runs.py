@@ -4,7 +4,8 @@ import hashlib
 import json
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from physnn.lab.records.provenance import commit, dirty
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
     from physnn.lab.running.crew import Crew
+    from physnn.lab.sweeping.progress import Progress
 
 GLANCE = 5.0  # seconds between two looks for workers that joined
 POLL = 0.1  # seconds, while there is none
@@ -35,7 +37,8 @@ def run(plan: Plan, missing: Sequence[Point], rows: dict[str, dict], client: "Cl
     waiting, running, crew = deque((point, 1) for point in missing), {}, _crew(plan, client)
     sources = {"notebook": plan.notebook.digest, "package": plan.asked.package, "threads": plan.how.threads}
     sources |= {"commit": commit(), "dirty": dirty()}  # asked once: git takes its time
-    with Progress(len(plan.points), len(rows)) as progress:
+    before = [row["seconds"] for row in rows.values()]
+    with Progress(len(plan.points), len(rows), before) as progress, _heard(client, progress):
         if not crew.room():
             progress.say(f"waiting for a worker to join {client.scheduler.address}")
         try:
@@ -44,14 +47,18 @@ def run(plan: Plan, missing: Sequence[Point], rows: dict[str, dict], client: "Cl
                 room = crew.room()
                 while waiting and len(running) < room:
                     point, attempt = waiting.popleft()
-                    running[_submit(plan, point, attempt, client)] = point, attempt
+                    future = _submit(plan, point, attempt, client)
+                    running[future] = point, attempt
+                    progress.began(future.key, point)
                 if not running:  # no worker has joined yet
                     time.sleep(POLL)
                     continue
+                progress.look(room)
                 for future in sorted(ended(list(running), GLANCE), key=lambda future: future.status != "finished"):
                     point, attempt = running.pop(future)
                     outcome = _outcome(future, crew)
                     future.release()
+                    progress.ended(future.key)
                     stopped = outcome["status"] == "stopped"  # for another driver that went away
                     if stopped or (outcome["status"] != "done" and attempt <= plan.how.retries):
                         progress.say(f"again: {point}  {outcome['error'][:200]}")
@@ -63,6 +70,19 @@ def run(plan: Plan, missing: Sequence[Point], rows: dict[str, dict], client: "Cl
         finally:
             if running:  # only after an interruption
                 client.cancel(list(running))
+
+
+@contextmanager
+def _heard(client: "Client", progress: "Progress") -> Iterator[None]:
+    """Let the workers tell how many cells their runs have done; they speak of other sweeps' runs as well."""
+    from physnn.lab.sweeping.cells import TOPIC
+
+    client.subscribe_topic(TOPIC, lambda event: progress.cells(*event[1]))
+    try:
+        yield
+    finally:
+        with suppress(ValueError, OSError, RuntimeError):  # the scheduler was lost
+            client.unsubscribe_topic(TOPIC)
 
 
 def _crew(plan: Plan, client: "Client") -> "Crew":

@@ -33,7 +33,7 @@ def test_every_interruption_leaves_the_page_and_the_table(command, tmp_path, mon
         "physnn sweep: interrupted; what is finished is kept, and the same command continues"
     )
     assert len(seeds(tmp_path)) == len(rows(tmp_path)) == 1
-    assert "1 of 1 points are done" in (tmp_path / "out" / "index.html").read_text()
+    assert "1 of 3 points are done, 2 have not run" in (tmp_path / "out" / "index.html").read_text()
 
 
 def test_an_interruption_between_the_files_of_a_point_waits(command, tmp_path, monkeypatch):

@@ -1,0 +1,75 @@
+"""What the commands of ``physnn`` take."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import physnn
+from physnn.lab.running.where import add_options
+
+EXAMPLES = """\
+examples:
+  physnn sweep notebooks/as-printed.ipynb --grid temperature=0,2e-5,1e-3 --grid data=digits --out runs/heat
+  physnn sweep chapter.ipynb --grid seed=0:5 --grid "lr=log(1e-3,1)" --trials 20 --out runs/lr
+  physnn sweep chapter.ipynb --grid quartic=-5,0 --grid seed=0:5 --replicates seed --baseline quartic=-5 --out runs/q
+  physnn sweep chapter.ipynb --file grid.yml --out runs/grid --dry-run
+  physnn sweep chapter.ipynb --file grid.yml --out runs/grid --scheduler tcp://HOST:8786 --timeout 3600 --retries 1
+
+values:
+  a,b,c   0:5   0:10:2   uniform(a,b)   log(a,b)   integers(a,b)   choice(a,b,c)
+  Lists and ranges (without their end) are crossed with each other. Distributions are drawn --trials times, jointly,
+  and every draw is crossed with the lists.
+
+The same command again runs only what is missing or has failed. Exit status: 0 all points are done, 1 not all,
+2 nothing ran because something in the command is wrong, 130 interrupted.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    whole = argparse.ArgumentParser(prog="physnn", description="Experiments of the physnn book.")
+    whole.add_argument("--version", action="version", version=f"physnn {physnn.__version__}")
+    commands = whole.add_subparsers(dest="command", required=True)
+    raw = argparse.RawDescriptionHelpFormatter
+    told = "run a parameterized notebook over a grid of parameters"
+    more = f"{told.capitalize()}, on this machine or on a Dask cluster."
+    _sweep(commands.add_parser("sweep", help=told, description=more, epilog=EXAMPLES, formatter_class=raw))
+    told = "make the tables and the page of a sweep's folder"
+    more = f"{told.capitalize()}, at any time, also while its sweep runs."
+    _report(commands.add_parser("report", help=told, description=more))
+    return whole
+
+
+def names(given: Sequence[str]) -> list[str]:
+    """Return the names that are given one by one, or several with commas between."""
+    return [name.strip() for some in given for name in some.split(",") if name.strip()]
+
+
+def _sweep(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("notebook", type=Path, help="an .ipynb with a parameters cell, or its .md source")
+    add("--out", type=Path, required=True, metavar="FOLDER", help="where the results go, and are found again")
+    grid = command.add_argument_group("what to run").add_argument
+    grid("--grid", action="append", default=[], metavar="NAME=VALUES", help="the values of a parameter; repeatable")
+    grid("--file", type=Path, metavar="GRID.yml", help="a YAML mapping of names to lists or values as after --grid")
+    grid("--trials", type=int, metavar="N", help="draw the parameters that have distributions N times")
+    grid("--seed", type=int, default=0, help="of the draws (default: 0)")
+    grid("--dry-run", action="store_true", help="show the points, their parameters and the estimated time; run nothing")
+    _question(command)
+    each = command.add_argument_group("how each point runs").add_argument
+    each("--timeout", type=float, metavar="SECONDS", help="end a run that takes longer")
+    each("--retries", type=int, default=0, metavar="N", help="run a failed point again up to N times (default: 0)")
+    each("--threads", type=int, default=1, metavar="N", help="OpenMP and MKL threads of each run (default: 1)")
+    add_options(command)
+
+
+def _question(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument_group("what to answer").add_argument
+    add("--replicates", action="append", default=[], metavar="NAME,...", help="means and intervals over them")
+    add("--baseline", action="append", default=[], metavar="NAME=VALUE", help="paired differences to it; repeatable")
+    add("--values", action="append", default=[], metavar="NAME,...", help="glued values (default: all numbers)")
+
+
+def _report(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", type=Path, help="the --out of a sweep")
+    _question(command)
