@@ -61,15 +61,17 @@ def answer(rows: Sequence[dict], question: Question) -> Answer:
             "with --values"
         )
         pairs = {}
-    frames = []
+    frames, lacking = [], {}
     for value in values:
         matrix = np.full((len(keys), len(replicates)), np.nan)
         for (place, replicate), row in zip(cells, done, strict=True):
             if one := estimate(row["values"].get(value)):
                 matrix[place, replicate] = one.value
         frames.append(_answered(value, matrix, pairs, bool(question.baseline)))
-        if lacking := int((~np.isfinite(matrix)).sum()):
-            notes.append(f"{value}: {lacking} of {matrix.size} runs are missing, failed, or have no finite number")
+        lacking.setdefault(int((~np.isfinite(matrix)).sum()), []).append(value)
+    runs = len(keys) * len(replicates)
+    told = {", ".join(some): f"{count:,} of {runs:,} runs" for count, some in lacking.items() if count}
+    notes += [f"{some}: {missing} are missing, failed, or have no finite number" for some, missing in told.items()]
     table = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["value"])
     columns = {name: [row["parameters"][name] for row in keys.values()] * len(frames) for name in settings}
     taken = [name for name in columns if name in table]

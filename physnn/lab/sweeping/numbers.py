@@ -34,16 +34,20 @@ def estimate(value: object) -> Estimate | None:
     return Estimate(*numbers) if len(numbers) == 3 else Estimate(*numbers * 3)
 
 
-def known(values: Iterable[object]) -> bool:
-    """Tell whether values are numbers, beside missing and infinite ones."""
-    found = {value for value in values if not _absent(value)}
-    return bool(found) and all(estimate(value) for value in found)
+def known(values: Iterable[object], different: int = 1) -> bool:
+    """Tell whether values are numbers, so many of them different, beside missing and infinite ones."""
+    found = 0
+    for value in set(values):
+        if estimate(value):
+            found += 1
+        elif not _absent(value):
+            return False
+    return found >= different
 
 
 def drawable(values: Iterable[object]) -> bool:
     """Tell whether values are worth drawing: numbers, some of them different, beside missing and infinite ones."""
-    found = {value for value in values if not _absent(value)}
-    return len(found) > 1 and all(estimate(value) for value in found)
+    return known(values, 2)
 
 
 def numeric(xs: Iterable[object]) -> bool:

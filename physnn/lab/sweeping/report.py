@@ -1,24 +1,25 @@
-"""The page of a sweep: what was varied, every number against every parameter, the table, the failures."""
+"""The page of a sweep: what it answers, the failures, every number against every parameter, and the points."""
 
+import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from html import escape
+from pathlib import Path
 from string import Template
 
-from physnn.lab.figures.palette import TOKENS, dark_stylesheet
+from physnn.lab.figures.palette import TOKENS
 from physnn.lab.running import files
-from physnn.lab.sweeping import tables
+from physnn.lab.sweeping import figures, tables
 from physnn.lab.sweeping.answer import Answer
 from physnn.lab.sweeping.asked import Asked, count
-from physnn.lab.sweeping.numbers import drawable
 from physnn.lab.sweeping.progress import duration
 from physnn.lab.sweeping.question import Question
 from physnn.lab.sweeping.store import Folder
 
-VERSION = 2  # of the page: a folder's is drawn again when it is another one
 FAILURES = 50
+TEXT = 10 * tables.LENGTH  # of an error
 PAGE = Template("""\
 <!doctype html>
 <!-- $mark -->
@@ -26,7 +27,7 @@ PAGE = Template("""\
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src '$hash'">
 <title>$title: sweep</title>
 <style>
 $style
@@ -35,50 +36,112 @@ $style
 <body>
 <h1>$title</h1>
 $body
+<script type="application/json">$data</script>
+<script>$script</script>
 </body>
 </html>
 """)
-STYLE = """\
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1.2rem clamp(.8rem, 3vw, 2rem) 3rem; max-width: 80rem;
-  font: 1rem/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); }
-h1 { font-size: 1.5rem; margin: 0 0 .3rem; overflow-wrap: anywhere; }
-h2 { font-size: 1.15rem; margin: 2rem 0 .6rem; }
-h3 { font-size: 1rem; margin: 1.2rem 0 .3rem; overflow-wrap: anywhere; }
-p, dl { max-width: 60rem; margin: .3rem 0; overflow-wrap: anywhere; }
-a { color: var(--baseline); }
-.muted { color: var(--muted); }
-.failed { color: var(--proposal); }
-.panels { display: grid; gap: .6rem 1.5rem; grid-template-columns: repeat(auto-fill, minmax(min(17rem, 100%), 1fr)); }
-figure { margin: 0; min-width: 0; }
-figure svg { width: 100%; max-width: 26rem; height: auto; display: block; }
-.scroll { overflow-x: auto; max-height: 80vh; border: 1px solid var(--grid); border-radius: 4px; }
-.scroll:focus-visible { outline: 2px solid var(--baseline); }
-table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; white-space: nowrap; }
-th, td { padding: .3rem .7rem; text-align: left; border-bottom: 1px solid var(--grid); }
-td { max-width: 22rem; overflow: hidden; text-overflow: ellipsis; }
-th { position: sticky; top: 0; background: var(--paper); }
-details { margin: .4rem 0; }
-summary { cursor: pointer; font-weight: 600; padding: .3rem 0; }
-.n { text-align: right; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .2rem 0 .8rem; font-size: .9rem; }
-"""
+POINTS = """\
+<div class="controls live" hidden>
+<label class="wide">Filter <input id="filter" type="search" placeholder="%s" autocomplete="off"></label>
+<label>Rows <input id="most" type="number" min="1" value="200"></label>
+<label>sorted by <select id="by"><option></option>%s</select></label>
+<label>first the <select id="way"><option>largest</option><option>smallest</option></select></label>
+</div>"""
 
 
 def report(asked: Asked, rows: Sequence[dict], answer: Answer | None, folder: Folder) -> None:
     """Write ``index.html``, which needs nothing but itself; leave it as it is where nothing has changed."""
-    content = json.dumps([VERSION, asdict(asked), rows])
-    mark = hashlib.sha256(content.encode()).hexdigest()
+    style, script = page_style(), page_script("figures.js", "page.js")
+    mark = hashlib.sha256(json.dumps([style, script, asdict(asked), rows]).encode()).hexdigest()
     path = folder.path / "index.html"
     if path.exists() and f"<!-- {mark} -->" in path.read_text(encoding="utf-8")[:200]:
-        return  # drawing takes seconds
+        return
     varied = [name for name in asked.contract if len({repr(row["parameters"].get(name)) for row in rows}) > 1]
     glued = list(dict.fromkeys(name for row in rows for name in row["values"]))
     glued.sort(key=lambda name: len({repr(row["values"].get(name)) for row in rows}) == 1)  # constants last
+    glued.sort(key=lambda name: name not in asked.question.values)
+    data = figures.data(asked, rows, varied, glued)
     parts = [*_summary(asked, rows, varied), *_failures(rows, varied), *_answer(asked.question, answer)]
-    parts += [*_panels(rows, varied, glued), *tables.points(rows, varied, glued)]
-    page = PAGE.substitute(mark=mark, title=escape(asked.notebook), style=_style(), body="\n".join(parts))
-    files.write(path, page)
+    parts += [*_figures(data), *_points(data, rows)]
+    files.write(path, page(asked.notebook, parts, style, script, data, mark))
+
+
+def page(title: str, parts: Sequence[str], style: str, script: str, data: Mapping, mark: str) -> str:
+    """Return a page of these parts; no script runs in it but this one, whatever a notebook has glued."""
+    told = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    shown = {"title": escape(title), "body": "\n".join(parts), "style": style, "script": script}
+    return PAGE.substitute(mark=mark, hash=f"sha256-{digest}", data=told, **shown)
+
+
+def page_style() -> str:
+    """Return the stylesheet, with the book's colours on a light and on a dark page."""
+    light, dark = (
+        "".join(f"--{name}: {getattr(token, theme)}; " for name, token in TOKENS.items()) for theme in ("light", "dark")
+    )
+    tokens = (
+        f":root {{ color-scheme: light dark; {light}}}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark}}} }}"
+    )
+    return f"{tokens}\n{_text('page.css')}"
+
+
+def page_script(*names: str) -> str:
+    """Return the files as one script."""
+    return f'(() => {{\n"use strict";\n{"".join(map(_text, names))}}})();'
+
+
+def _text(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+def _figures(data: Mapping) -> list[str]:
+    axes = [column["name"] for column in data["columns"] if column.get("axis")]
+    # The run time is not what a sweep is for; it comes last.
+    values = sorted((name for name in data["curves"] if data["curves"][name]), key=lambda name: name == figures.TIME)
+    if not axes or not values:
+        return []
+    selects = [("value", "Number", values, 0)]
+    if len(axes) > 1:
+        selects += [("across", "over", axes, 0), ("up", "and", axes, 1)]
+    controls = [
+        f'<label>{told} <select id="{name}">{_choices(names, chosen)}</select></label>'
+        for name, told, names, chosen in selects
+    ]
+    return [
+        "<h2>Numbers against parameters</h2>",
+        f'<p class="muted">{_legend(data)}</p>',
+        "<noscript><p>The figures need JavaScript; the tables stand by themselves.</p></noscript>",
+        f'<div class="controls live" hidden>{"".join(controls)}</div>',
+        '<div class="panels" id="figures"></div>',
+    ]
+
+
+def _legend(data: Mapping) -> str:
+    curves = [curve for some in data["curves"].values() for curve in some.values()]
+    told = ["A dot is a point; those that the filter below has chosen stand out."]
+    if any("smooth" not in curve for curve in curves):
+        told.append("A line goes through the means of all points at a value.")
+    if any(curve.get("low") for curve in curves):
+        told.append("Their bars are 95 % intervals.")
+    if any("smooth" in curve for curve in curves):
+        told.append("Along a parameter with many values it is a smoothing spline, chosen by cross-validation.")
+    if sum(bool(column.get("axis")) for column in data["columns"]) > 1:
+        told.append("The last figure has the chosen points over two parameters: their means, or where one was drawn")
+        told.append("each by itself.")
+    return " ".join(told)
+
+
+def _points(data: Mapping, rows: Sequence[dict]) -> list[str]:
+    columns = [column["name"] for column in data["columns"]]
+    example = next((column for column in data["columns"] if column.get("axis")), None)
+    shown = f"{example['name']}={example['levels'][0]} " if example else ""
+    hint = escape(f"{shown}seconds<60 failed", quote=True)
+    return ["<h2>Points</h2>", POINTS % (hint, _choices(columns)), *tables.points(rows, data["columns"])]
+
+
+def _choices(names: Sequence[str], chosen: int = -1) -> str:
+    return "".join(f"<option{' selected' * (i == chosen)}>{escape(name)}</option>" for i, name in enumerate(names))
 
 
 def _answer(question: Question, answer: Answer | None) -> list[str]:
@@ -98,16 +161,6 @@ def _answer(question: Question, answer: Answer | None) -> list[str]:
         f'<p class="muted">{escape(told)} All of it: <a href="means.csv">means.csv</a>.</p>',
         *parts,
     ]
-
-
-def _style() -> str:
-    light, dark = (
-        "".join(f"--{name}: {getattr(token, theme)}; " for name, token in TOKENS.items()) for theme in ("light", "dark")
-    )
-    tokens = (
-        f":root {{ color-scheme: light dark; {light}}}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark}}} }}"
-    )
-    return f"{tokens}\n{STYLE}{dark_stylesheet()}"
 
 
 def _summary(asked: Asked, rows: Sequence[dict], varied: Sequence[str]) -> list[str]:
@@ -139,28 +192,8 @@ def _failures(rows: Sequence[dict], varied: Sequence[str]) -> list[str]:
     parts = [f'<h2 class="failed">{len(failed)} failed</h2>'] if failed else []
     for row in failed[:FAILURES]:
         where = ", ".join(f"{name} = {row['parameters'][name]}" for name in varied) or row["point"]
-        error = tables.cut(row["error"], 10 * tables.LENGTH)
+        error = tables.cut(row["error"], TEXT)
         parts.append(f"<div>{escape(where)}: {row['status']}; {tables.links(row)}</div>\n<pre>{escape(error)}</pre>")
     if len(failed) > FAILURES:
         parts.append(f"<p>These are the first {FAILURES}; all are in table.csv, with their errors.</p>")
     return parts
-
-
-def _panels(rows: Sequence[dict], varied: Sequence[str], glued: Sequence[str]) -> list[str]:
-    from physnn.lab.sweeping.panels import legend, panel
-
-    series = {name: [row["values"].get(name) for row in rows] for name in glued}
-    series["run time, s"] = [row["seconds"] if row["status"] == "done" else None for row in rows]
-    against = {name: [row["parameters"][name] for row in rows] for name in varied}
-    parts = []
-    for name, values in series.items():
-        if varied and drawable(values):
-            parts += [f"<section><h3>{escape(name)}</h3>", '<div class="panels">']
-            for parameter, xs in against.items():
-                svg = panel(parameter, xs, values)
-                label = escape(f"{name} against {parameter}", quote=True)
-                parts.append(f'<figure role="img" aria-label="{label}">{svg}</figure>')
-            parts.append("</div></section>")
-    if len(varied) == 1:  # then the values stand side by side, and not the parameters of each
-        parts = ['<div class="panels">', *parts, "</div>"]
-    return ["<h2>Numbers against parameters</h2>", f'<p class="muted">{legend(against)}</p>', *parts] if parts else []

@@ -9,7 +9,7 @@ from physnn.lab.statistics.stats import Interval, written_p
 from physnn.lab.sweeping.answer import Answer
 from physnn.lab.sweeping.numbers import spec
 
-ROWS = 1000  # of a table that a page shows
+ROWS = 200  # of a table that a page shows where no script runs
 LENGTH = 300  # of a text in a table, whose cells are narrow
 
 
@@ -24,7 +24,7 @@ def answers(answer: Answer, replicates: Sequence[str]) -> list[str]:
         ]
         columns.append(("n", [cell(n) for n in shown.n]))
         means = shown[["mean", "low", "high"]].itertuples(index=False, name=None)
-        columns.append(("mean [95 %]", [_interval(*mean) for mean in means]))
+        columns.append(("mean [95 %]", [interval(*mean) for mean in means]))
         if compared:
             columns += _differences(shown)
         cut = f'<p class="muted">The first {ROWS:,} of {len(table):,}; all are in means.csv.</p>' * (len(table) > ROWS)
@@ -37,18 +37,17 @@ def answers(answer: Answer, replicates: Sequence[str]) -> list[str]:
     return parts
 
 
-def points(rows: Sequence[dict], varied: Sequence[str], glued: Sequence[str]) -> list[str]:
-    """Show every point with its files, its parameters that vary, and its values."""
+def points(rows: Sequence[dict], columns: Sequence[dict]) -> list[str]:
+    """Show points with their files, and all that the page's script knows of them, which sorts and filters them."""
     shown = rows[:ROWS]
-    columns = [
-        ("files", [f"<td>{links(row)}</td>" for row in shown]),
-        *((name, [cell(row["parameters"][name], exact=True) for row in shown]) for name in varied),
-        ("status", [f"<td>{escape(row['status'])}</td>" for row in shown]),
-        ("seconds", [cell(row["seconds"]) for row in shown]),
-        *((name, [cell(row["values"].get(name)) for row in shown]) for name in glued),
-    ]
-    first = f'<p class="muted">The first {ROWS:,} of {len(rows):,}; all are in table.csv.</p>'
-    return ["<h2>Points</h2>", *([first] if len(rows) > ROWS else []), *html(columns, "All points")]
+    cells = [("files", [f"<td>{links(row)}</td>" for row in shown])]
+    for column in columns:
+        words = (
+            [column["words"][code] for code in column["codes"][:ROWS]] if "codes" in column else column["cells"][:ROWS]
+        )
+        cells.append((column["name"], [cell(one, exact=bool(column.get("axis"))) for one in words]))
+    first = f"The first {ROWS:,} of {len(rows):,}; all are in table.csv." if len(rows) > ROWS else ""
+    return [f'<p class="muted" id="told">{first}</p>', '<div id="points">', *html(cells, "All points"), "</div>"]
 
 
 def html(columns: Sequence[tuple[str, Sequence[str]]], label: str) -> list[str]:
@@ -98,15 +97,16 @@ def _settings(answer: Answer, table: pd.DataFrame) -> list[tuple[str, str]]:
 def _differences(table: pd.DataFrame) -> list[tuple[str, list[str]]]:
     intervals = table[["difference", "difference_low", "difference_high"]].itertuples(index=False, name=None)
     told = [
-        ("minus baseline [95 %]", [_interval(*each, sign="+") for each in intervals]),
-        ("pairs", [_number(n, ".0f") for n in table.pairs]),
-        ("d", [_number(d, "+.2f") for d in table.effect]),
+        ("minus baseline [95 %]", [interval(*each, sign="+") for each in intervals]),
+        ("pairs", [number(n, ".0f") for n in table.pairs]),
+        ("d", [number(d, "+.2f") for d in table.effect]),
     ]
     named = {"p (t, Holm)": "holm_p", "p (signs)": "flip_p"}
-    return told + [(name, [_number(p) for p in table[column]]) for name, column in named.items()]
+    return told + [(name, [number(p) for p in table[column]]) for name, column in named.items()]
 
 
-def _interval(mean: float, low: float, high: float, sign: str = "") -> str:
+def interval(mean: float, low: float, high: float, sign: str = "") -> str:
+    """Show a mean with its interval, where there are any."""
     if pd.isna(mean):
         return '<td class="n"></td>'
     if pd.isna(low):
@@ -114,6 +114,7 @@ def _interval(mean: float, low: float, high: float, sign: str = "") -> str:
     return f'<td class="n">{Interval(mean, low, high, 0).format(spec(mean, low, high, sign))}</td>'
 
 
-def _number(value: float, form: str = "") -> str:
+def number(value: float, form: str = "") -> str:
+    """Show a number in a format, or as a p."""
     told = "" if pd.isna(value) else format(value, form).replace("-", "−") if form else written_p(value)
     return f'<td class="n">{told}</td>'
