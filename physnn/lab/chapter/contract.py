@@ -5,6 +5,8 @@ Each line of the cell declares one parameter: a literal, its type, what it means
     epochs: int = 10        # passes over the training images, in [1, 1000]
     lr: float = 0.1         # learning rate, in (0, 100]
     data: str = "mnist"     # the images, in {mnist, digits}
+    title: str = "plain"    # a heading, in {any text}
+    decay: float | None = None  # weight decay, none for the optimizer's own, in [0, 1]
 
 The next cell checks and reads it. Whatever papermill injected, or a reader typed, that is unknown, of another type,
 out of range, or never read, stops the notebook there, before anything trains::
@@ -25,6 +27,7 @@ from dataclasses import dataclass
 
 from physnn.lab.chapter.limits import RANGE, limits, read
 
+OPTIONAL = " | None"
 ELEMENTS = {"int": (int,), "float": (float, int), "str": (str,), "bool": (bool,)}
 
 
@@ -44,8 +47,13 @@ class Declaration:
 
     @property
     def element(self) -> str:
-        """The type without its ``list[...]``."""
-        return self.type.removeprefix("list[").removesuffix("]")
+        """The type without its ``list[...]`` and its ``| None``."""
+        return self.plain.removeprefix("list[").removesuffix("]")
+
+    @property
+    def plain(self) -> str:
+        """The type without its ``| None``."""
+        return self.type.removesuffix(OPTIONAL)
 
     def check(self, value: object) -> object:
         """Return ``value``, an int made float where the type is float.
@@ -55,7 +63,9 @@ class Declaration:
         Raises:
             ParameterError: the type or the range is wrong.
         """
-        many = self.element != self.type and isinstance(value, (list, tuple))
+        if value is None and self.plain != self.type:
+            return None
+        many = self.element != self.plain and isinstance(value, (list, tuple))
         items = [_scientific(item, self.element) for item in (value if many else [value])]
         if wrong := self.wrong(items if many else items[0]):
             text = isinstance(value, str) and wrong.startswith("is a ")
@@ -67,7 +77,9 @@ class Declaration:
 
     def wrong(self, value: object) -> str:
         """Say what is wrong with the type or the range of a value; nothing where it is right."""
-        many = self.element != self.type
+        if value is None and self.plain != self.type:
+            return ""
+        many = self.element != self.plain
         if many and not isinstance(value, (list, tuple)):
             return f"is a {type(value).__name__}, expected {self.type}"
         for item in value if many else [value]:
@@ -167,8 +179,9 @@ def _declaration(node: ast.stmt, comment: str, line: str) -> Declaration:
     if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name) or node.value is None:
         raise ParameterError(expected)
     name, kind, found = node.target.id, ast.unparse(node.annotation), RANGE.search(comment)
-    if found is None or kind.removeprefix("list[").removesuffix("]") not in ELEMENTS:
-        raise ParameterError(f"{expected} or in {{one, other}}; types: {', '.join(ELEMENTS)}, list[...]")
+    if found is None or kind.removesuffix(OPTIONAL).removeprefix("list[").removesuffix("]") not in ELEMENTS:
+        types = f"{', '.join(ELEMENTS)}, list[...], each with or without {OPTIONAL.strip()}"
+        raise ParameterError(f"{expected}, in {{one, other}} or in {{any text}}; types: {types}")
     if name.startswith("_") or hasattr(Parameters, name):
         raise ParameterError(f"{line}: {name} cannot be read as p.{name}; choose another name")
     try:

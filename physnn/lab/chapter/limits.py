@@ -34,6 +34,13 @@ class Interval:
         return above and (value < self.high if self.opens[1] else value <= self.high)
 
 
+class AnyText:
+    """Every text; for a parameter such as a heading, which has no list of choices."""
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, str)
+
+
 def read(text: str, kind: str) -> object:
     """Read a text as an ``int``, a ``float``, a ``bool`` or a ``str``.
 
@@ -57,12 +64,14 @@ def read(text: str, kind: str) -> object:
 
 
 @functools.cache
-def limits(text: str, kind: str) -> Interval | tuple[object, ...]:
-    """Return the values that ``[low, high]``, ``(low, high)`` or ``{one, other}`` allows a parameter of this type.
+def limits(text: str, kind: str) -> Interval | AnyText | tuple[object, ...]:
+    """Return the values that ``[low, high]``, ``{one, other}`` or, of texts, ``{any text}`` allows a parameter.
 
     Raises:
         ValueError: it is no such range, or has no value, or one that the type cannot have.
     """
+    if text == "{any text}" and kind == "str":
+        return AnyText()
     if text.startswith("{"):
         return _choices([choice.strip() for choice in text[1:-1].split(",")], kind)
     left, *ends, right = INTERVAL.fullmatch(text).groups()

@@ -26,6 +26,7 @@ class Asked:
         points: the names of the points, in the order of the grid.
         drawn: the parameters that were drawn, and from which kind of distribution.
         question: what the points are to answer.
+        found: what a search has found.
     """
 
     notebook: str
@@ -35,6 +36,7 @@ class Asked:
     points: list[str]
     drawn: Mapping[str, str]
     question: Question
+    found: str = ""
 
     def about(self, question: Question) -> "Asked":
         """Return the same points under another question."""

@@ -25,7 +25,11 @@ class Distribution:
             value = math.exp(generator.uniform(math.log(low), math.log(high)))
         else:
             value = generator.uniform(low, high)
-        # Six digits, or a millionth of the width where that is small beside the value.
+        return self.short(value)
+
+    def short(self, value: float) -> float:
+        """Return a real number near a drawn one with six digits, or a millionth of the width where that is finer."""
+        low, high = self.arguments
         width = high - low
         size = math.floor(math.log10(abs(value) or width)) - math.floor(math.log10(width))
         digits = 6 if size < 2 else min(size + 7, 17)

@@ -1,18 +1,19 @@
 """The points of a sweep: lists and ranges, crossed with each other and with draws from distributions."""
 
 import hashlib
-import itertools
 import json
-import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 
 from physnn.lab.chapter.contract import ParameterError
+from physnn.lab.sweeping.combinations import Choice, combinations, count, factors, left_out
 from physnn.lab.sweeping.draws import Distribution
 from physnn.lab.sweeping.notebook import Notebook, SweepError, unknown
-from physnn.lab.sweeping.values import MOST, axis, cast
+from physnn.lab.sweeping.values import axis, cast
+
+EVERYTHING = Choice()
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,12 @@ class Point:
 
 
 def points(
-    notebook: Notebook, package: str, grid: Mapping[str, object], trials: int | None = None, seed: int = 0
+    notebook: Notebook,
+    package: str,
+    grid: Mapping[str, object],
+    trials: int | None = None,
+    seed: int = 0,
+    choice: Choice = EVERYTHING,
 ) -> list[Point]:
     """Return every combination of the grid's values, once each; draws are made ``trials`` times, jointly.
 
@@ -44,15 +50,13 @@ def points(
     of what the notebook imports, :func:`physnn.lab.sweeping.notebook.made_from`.
 
     Raises:
-        SweepError: a name is unknown, a value is ill-typed or out of range, or draws and ``trials`` do not fit; it
-            lists everything that is wrong.
+        SweepError: a name is unknown, a value is ill-typed or out of range, draws and ``trials`` do not fit, or nothing
+            is left; of the grid it lists everything that is wrong.
     """
     axes, problems = {}, []
     for name, given in grid.items():
         try:
-            if name not in notebook.contract:
-                raise SweepError(unknown(name, notebook.contract))
-            axes[name] = axis(given, notebook.contract[name])
+            axes[name] = known_axis(name, given, notebook)
         except SweepError as error:
             problems.append(str(error))
     drawn = {name: one for name, one in axes.items() if isinstance(one, Distribution)}
@@ -64,7 +68,9 @@ def points(
         problems.append(f"trials = {trials}, but no parameter has a distribution such as log(1e-3,1)")
     if problems:
         raise SweepError("\n".join(problems))
-    _count({name: one for name, one in axes.items() if name not in drawn}, trials)
+    lists = {name: one for name, one in axes.items() if name not in drawn}
+    crossed, excluded = factors(lists, choice, notebook.contract, drawn), left_out(choice, notebook.contract)
+    count(crossed, trials)
     for name, one in drawn.items():
         axes[name] = [one.draw(random.Random(f"{seed} {name} {trial}")) for trial in range(trials)]
         for value in axes[name]:
@@ -74,40 +80,43 @@ def points(
                 problems.append(str(error))
     if problems:
         raise SweepError("\n".join(dict.fromkeys(problems)))
+    point, found = namer(notebook, package), {}
+    for trial in range(trials or 1):
+        draw = [{name: axes[name][trial]} for name in drawn]
+        for given in combinations([*crossed, *([one] for one in draw)], excluded):
+            made = point({name: given[name] for name in (*axes, *given) if name in given})
+            known = found.get(made.name)
+            found[made.name] = replace(known, times=known.times + 1) if known else made
+    if not found:
+        raise SweepError("no point is left; --exclude leaves out all of them")
+    return list(found.values())
+
+
+def known_axis(name: str, given: object, notebook: Notebook) -> list | Distribution:
+    """Return the values or the distribution of a parameter that the notebook has.
+
+    Raises:
+        SweepError: it has none of this name, or as :func:`physnn.lab.sweeping.values.axis`.
+    """
+    if name not in notebook.contract:
+        raise SweepError(unknown(name, notebook.contract))
+    return axis(given, notebook.contract[name])
+
+
+def namer(notebook: Notebook, package: str) -> Callable[[dict[str, object]], Point]:
+    """Return what makes a point of the values that are given, whose name also counts all others."""
     # The defaults are part of the name, so that naming one of them in the grid makes no other point.
     defaults = {name: line.check(line.default) for name, line in notebook.contract.items()}
-    found: dict[str, Point] = {}
-    for given in _combinations(axes, set(drawn), trials or 1):
+
+    def point(given: dict[str, object]) -> Point:
         parameters = defaults | given
         content = json.dumps([notebook.digest, package, parameters], sort_keys=True)
-        name = hashlib.sha256(content.encode()).hexdigest()[:20]
-        known = found.get(name)
-        found[name] = replace(known, times=known.times + 1) if known else Point(name, given, parameters)
-    return list(found.values())
+        return Point(hashlib.sha256(content.encode()).hexdigest()[:20], given, parameters)
+
+    return point
 
 
 def repeats(found: Sequence[Point]) -> str:
     """Say that combinations of a grid are the same point, as draws of few values are; nothing where none are."""
     asked = sum(point.times for point in found)
     return f"{asked:,} combinations of values, different ones: {len(found):,}" if asked > len(found) else ""
-
-
-def _count(listed: Mapping[str, Sequence], trials: int | None) -> None:
-    """Count the points before any is made.
-
-    Raises:
-        SweepError: there are more than a sweep takes.
-    """
-    count = math.prod(map(len, listed.values())) * (trials or 1)
-    if count > MOST:
-        factors = [f"{len(values):,} of {name}" for name, values in listed.items()]
-        factors += [f"{trials:,} draws"] if trials else []
-        raise SweepError(f"{' × '.join(factors)} are {count:,} points; a sweep takes at most {MOST:,}")
-
-
-def _combinations(axes: dict[str, list], drawn: set[str], trials: int) -> Iterator[dict[str, object]]:
-    listed = [name for name in axes if name not in drawn]
-    for trial in range(trials):
-        for values in itertools.product(*(axes[name] for name in listed)):
-            chosen = dict(zip(listed, values, strict=True))
-            yield {name: axes[name][trial] if name in drawn else chosen[name] for name in axes}

@@ -12,6 +12,7 @@ examples:
   physnn sweep notebooks/as-printed.ipynb --grid temperature=0,2e-5,1e-3 --grid data=digits --out runs/heat
   physnn sweep chapter.ipynb --grid seed=0:5 --grid "lr=log(1e-3,1)" --trials 20 --out runs/lr
   physnn sweep chapter.ipynb --grid quartic=-5,0 --grid seed=0:5 --replicates seed --baseline quartic=-5 --out runs/q
+  physnn sweep chapter.ipynb --grid "lr=log(1e-3,1)" --trials 40 --search tpe --maximize accuracy --out runs/best
   physnn sweep chapter.ipynb --file grid.yml --out runs/grid --dry-run
   physnn sweep chapter.ipynb --file grid.yml --out runs/grid --scheduler tcp://HOST:8786 --timeout 3600 --retries 1
 
@@ -35,8 +36,12 @@ def parser() -> argparse.ArgumentParser:
     more = f"{told.capitalize()}, on this machine or on a Dask cluster."
     _sweep(commands.add_parser("sweep", help=told, description=more, epilog=EXAMPLES, formatter_class=raw))
     told = "make the tables and the page of a sweep's folder"
-    more = f"{told.capitalize()}, at any time, also while its sweep runs."
+    more = f"{told.capitalize()}, at any time, also while its sweep runs; or compare two of them."
     _report(commands.add_parser("report", help=told, description=more))
+    told = "delete the points of a sweep's folder that are of other code than its last command"
+    pruned = commands.add_parser("prune", help=told, description=f"{told.capitalize()}.")
+    pruned.add_argument("folder", type=Path, help="the --out of a sweep")
+    pruned.add_argument("--dry-run", action="store_true", help="say what would be deleted; delete nothing")
     return whole
 
 
@@ -52,13 +57,27 @@ def _sweep(command: argparse.ArgumentParser) -> None:
     grid = command.add_argument_group("what to run").add_argument
     grid("--grid", action="append", default=[], metavar="NAME=VALUES", help="the values of a parameter; repeatable")
     grid("--file", type=Path, metavar="GRID.yml", help="a YAML mapping of names to lists or values as after --grid")
+    grid(
+        "--points", type=Path, metavar="FILE.csv", help="a line per point under a header of names; crossed with --grid"
+    )
+    grid(
+        "--zip", action="append", default=[], metavar="NAME,NAME", help="walk through their lists together; repeatable"
+    )
+    grid("--exclude", action="append", default=[], metavar='"NAME=VALUE ..."', help="leave these out; repeatable")
     grid("--trials", type=int, metavar="N", help="draw the parameters that have distributions N times")
     grid("--seed", type=int, default=0, help="of the draws (default: 0)")
     grid("--dry-run", action="store_true", help="show the points, their parameters and the estimated time; run nothing")
     _question(command)
+    search = command.add_argument_group("what to search for, instead of drawing by chance").add_argument
+    search("--search", metavar="SAMPLER", help="of Optuna, for --trials trials: tpe, gp, qmc or random")
+    search("--maximize", metavar="NAME", help="the glued value to be as large as possible; the mean over the lists")
+    search("--minimize", metavar="NAME", help="or as small as possible")
+    search("--pruner", metavar="NAME", help="give up poor trials between their points: median or wilcoxon")
     each = command.add_argument_group("how each point runs").add_argument
     each("--timeout", type=float, metavar="SECONDS", help="end a run that takes longer")
     each("--retries", type=int, default=0, metavar="N", help="run a failed point again up to N times (default: 0)")
+    each("--max-failures", type=int, metavar="N", help="stop when N points have failed")
+    each("--no-retry-failed", action="store_true", help="leave alone what failed in an earlier sweep")
     each("--threads", type=int, default=1, metavar="N", help="OpenMP and MKL threads of each run (default: 1)")
     add_options(command)
 
@@ -72,4 +91,6 @@ def _question(command: argparse.ArgumentParser) -> None:
 
 def _report(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", type=Path, help="the --out of a sweep")
+    second = "another one, to compare it with the first; the same again compares its old code with the new"
+    command.add_argument("second", type=Path, nargs="?", help=second)
     _question(command)

@@ -12,20 +12,33 @@ from physnn.lab.sweeping.progress import duration
 
 def outlook(plan: Plan, workers: int | None, *, remote: bool) -> str:
     """List the points of a plan with their parameters, and estimate the time from the points finished in its folder."""
+    if plan.search:
+        of, trials = len(plan.search.runs), plan.search.trials
+        each = f"each of {of} points, " if of > 1 else ""
+        return f"{trials} trials of {plan.notebook.path.name}, {each}chosen as the search goes"
     kept = plan.kept()
     missing = [point for point in plan.points if point.name not in kept]
-    lines = [f"{'done' if point.name in kept else 'to run':<7} {point.name}  {point}" for point in plan.points]
-    lines.append(f"{len(plan.points)} points of {plan.notebook.path.name}: {len(kept)} done, {len(missing)} to run")
+    lines = [
+        f"{kept[point.name]['status'] if point.name in kept else 'to run':<7} {point.name}  {point}"
+        for point in plan.points
+    ]
+    failed = sum(row["status"] != "done" for row in kept.values())
+    lines.append(
+        f"{len(plan.points)} points of {plan.notebook.path.name}: {len(kept) - failed} done, "
+        f"{f'{failed} failed, ' if failed else ''}{len(missing)} to run"
+    )
     lines += [said] if (said := repeats(plan.points)) else []
     return "\n".join([*lines, *_time(plan, len(missing), workers, remote)])
 
 
 def failures(plan: Plan, rows: Mapping[str, dict]) -> str:
     """List the points that failed, each with its error and where its log is; nothing where none did."""
-    failed = [point for point in plan.points if rows[point.name]["status"] != "done"]
+    ran = [point for point in plan.points if point.name in rows]
+    failed = [point for point in ran if rows[point.name]["status"] != "done"]
     if not failed:
         return ""
-    lines = [f"{len(failed)} of {len(plan.points)} points failed; the same command runs them again:"]
+    again = "the same command runs them again" if plan.how.retry_failed else "they run again without --no-retry-failed"
+    lines = [f"{len(failed)} of {len(plan.points)} points failed; {again}:"]
     for point in failed:
         row = rows[point.name]
         lines += [f"  {point}  {row['status']}: {row['error']}", f"    log: {plan.folder.file(point.name, '.log')}"]

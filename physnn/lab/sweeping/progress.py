@@ -69,6 +69,10 @@ class Progress:
         self._running.pop(key, None)
         self._cells.pop(key, None)
 
+    def resize(self, total: int) -> None:
+        """Note that there are more points, or fewer."""
+        self._total = self._bar.total = total
+
     def look(self, slots: int) -> None:
         """Show how far the runs are: in the bar, or in a line where nothing was said for a minute."""
         told = self._left(slots)

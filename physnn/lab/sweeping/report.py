@@ -176,6 +176,7 @@ def _summary(asked: Asked, rows: Sequence[dict], varied: Sequence[str]) -> list[
         f"{escape(', '.join(varied)) or 'nothing'}.{escape(fixed)}</p>",
         f'<p class="muted">Made from {made_from}{escape(f", commit {commits}") if commits else ""}. '
         'All numbers: <a href="table.csv">table.csv</a>.</p>',
+        *([f"<p>{escape(asked.found)}</p>"] if asked.found else []),
         *_mixed(rows),
     ]
 

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+import math
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from physnn.lab.running.command import uninterrupted
 from physnn.lab.sweeping.grid import Point
 from physnn.lab.sweeping.notebook import made_from
 from physnn.lab.sweeping.plan import Plan
+from physnn.lab.sweeping.supply import Supply
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -24,8 +26,8 @@ GLANCE = 5.0  # seconds between two looks for workers that joined
 POLL = 0.1  # seconds, while there is none
 
 
-def run(plan: Plan, missing: Sequence[Point], rows: dict[str, dict], client: "Client") -> None:
-    """Run the missing points on the client's workers; put each row into ``rows`` and into the folder as it comes.
+def run(plan: Plan, supply: Supply, rows: dict[str, dict], client: "Client") -> None:
+    """Run what is supplied on the client's workers; put each row into ``rows`` and into the folder as it comes.
 
     Raises:
         ClusterError: the first workers do not fit; nothing has run then.
@@ -34,25 +36,35 @@ def run(plan: Plan, missing: Sequence[Point], rows: dict[str, dict], client: "Cl
     from physnn.lab.running.cluster import ended
     from physnn.lab.sweeping.progress import Progress
 
-    waiting, running, crew = deque((point, 1) for point in missing), {}, _crew(plan, client)
+    again: deque[tuple[Point, int]] = deque()
+    running, crew = {}, _crew(plan, client)
+
+    def following() -> tuple[Point, int] | None:
+        if again:
+            return again.popleft()
+        return (point, 1) if (point := supply.next(rows)) else None
+
     sources = {"notebook": plan.notebook.digest, "package": plan.asked.package, "threads": plan.how.threads}
     sources |= {"commit": commit(), "dirty": dirty()}  # asked once: git takes its time
     before = [row["seconds"] for row in rows.values()]
-    with Progress(len(plan.points), len(rows), before) as progress, _heard(client, progress):
+    failures, most = 0, plan.how.max_failures or math.inf
+    with Progress(supply.total(), len(rows), before) as progress, _heard(client, progress):
         if not crew.room():
             progress.say(f"waiting for a worker to join {client.scheduler.address}")
         try:
-            while waiting or running:
+            while True:
                 # No more than can run: what Dask lets wait behind a long run, it may not move to a worker that is free.
                 room = crew.room()
-                while waiting and len(running) < room:
-                    point, attempt = waiting.popleft()
-                    future = _submit(plan, point, attempt, client)
-                    running[future] = point, attempt
-                    progress.began(future.key, point)
-                if not running:  # no worker has joined yet
-                    time.sleep(POLL)
+                while len(running) < room and failures < most and (one := following()):
+                    future = _submit(plan, *one, client)
+                    running[future] = one
+                    progress.began(future.key, one[0])
+                if not running:
+                    if failures >= most or (supply.over() and not again):
+                        break
+                    time.sleep(POLL)  # no worker has joined yet
                     continue
+                progress.resize(supply.total())
                 progress.look(room)
                 for future in sorted(ended(list(running), GLANCE), key=lambda future: future.status != "finished"):
                     point, attempt = running.pop(future)
@@ -62,11 +74,15 @@ def run(plan: Plan, missing: Sequence[Point], rows: dict[str, dict], client: "Cl
                     stopped = outcome["status"] == "stopped"  # for another driver that went away
                     if stopped or (outcome["status"] != "done" and attempt <= plan.how.retries):
                         progress.say(f"again: {point}  {outcome['error'][:200]}")
-                        waiting.append((point, attempt + 1))
+                        again.append((point, attempt + 1))
                         continue
                     with uninterrupted():
                         rows[point.name] = _keep(plan, point, outcome | {"attempts": attempt}, sources)
+                        supply.got(point, rows[point.name])
                     progress.finished(point, rows[point.name], room)
+                    failures += outcome["status"] != "done"
+            if left := supply.total() - len(rows):
+                progress.say(f"{failures} points failed, which --max-failures takes for enough; {left} have not run")
         finally:
             if running:  # only after an interruption
                 client.cancel(list(running))

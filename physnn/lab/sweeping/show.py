@@ -1,5 +1,6 @@
 """The tables and the page of a sweep, written so that an error in them hides no result."""
 
+import importlib.util
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from physnn.lab.sweeping.store import Folder
 
 
 def show(asked: Asked, rows: Sequence[dict], folder: Folder) -> bool:
-    """Write ``table.csv``; ``means.csv``, where there are replicates to take means over; then ``index.html``.
+    """Write ``table.csv``, ``table.parquet`` where pyarrow is installed, ``means.csv`` for replicates, and the page.
 
     Returns:
         Whether all are written. What is not is said in a line.
@@ -28,7 +29,10 @@ def show(asked: Asked, rows: Sequence[dict], folder: Folder) -> bool:
     def points() -> None:
         from physnn.lab.sweeping.table import table
 
-        _write(folder, "table.csv", table(rows, asked.contract))
+        frame = table(rows, asked.contract)
+        _write(folder, "table.csv", frame)
+        if importlib.util.find_spec("pyarrow"):
+            files.write(folder.path / "table.parquet", _parquet(frame))
 
     def means() -> None:
         if answer() is None:
@@ -51,6 +55,13 @@ def show(asked: Asked, rows: Sequence[dict], folder: Folder) -> bool:
             whole = False
             print(f"{name} is not written: {described(error)}; the results are kept", file=sys.stderr, flush=True)
     return whole
+
+
+def _parquet(frame) -> bytes:
+    """Return the table as Parquet, whose columns have one type: what is of several becomes text."""
+    mixed = [name for name in frame if frame[name].map(type).nunique() > 1 and frame[name].dtype == object]
+    texts = {name: frame[name].map(lambda value: value if value is None else str(value)) for name in mixed}
+    return frame.assign(**texts).to_parquet(None, index=False)
 
 
 def _write(folder: Folder, name: str, frame) -> None:

@@ -95,24 +95,26 @@ def _plain(value: object) -> object:
 
 def _read(value: object, declaration: Declaration) -> object:
     """Read text by the declared type; leave what is no text to the check of types."""
-    if declaration.type != declaration.element:
+    if value == "none" and declaration.type != declaration.plain:
+        return None
+    if declaration.plain != declaration.element:
         if isinstance(value, str):
             if not (value.startswith("[") and value.endswith("]")):
                 raise ValueError(f"{value!r} is not a {declaration.type}; expected one in brackets, such as [a,b]")
             value = _split(value[1:-1])
         items = value if isinstance(value, list) else []
         return [read(item, declaration.element) if isinstance(item, str) else item for item in items] or value
-    return read(value, declaration.type) if isinstance(value, str) else value
+    return read(value, declaration.plain) if isinstance(value, str) else value
 
 
 def _expand(item: str, declaration: Declaration) -> Iterable:
     """Give the values of a range, or the item alone. A text with a colon is a range where numbers are expected."""
     match = RANGE.fullmatch(item)
-    if match is None or declaration.type not in {"int", "float"}:
+    if match is None or declaration.plain not in {"int", "float"}:
         return [item]
     said = f"parameter {declaration.name}: the range {item}"
     try:
-        numbers = [read(part, declaration.type) for part in match.groups(default="1")]
+        numbers = [read(part, declaration.plain) for part in match.groups(default="1")]
     except ValueError as error:
         raise SweepError(f"{said}: {error}") from error
     # Fractions, because 0:1:0.1 are ten numbers, and the third is 0.2.
@@ -122,7 +124,7 @@ def _expand(item: str, declaration: Declaration) -> Iterable:
         raise SweepError(f"{said} is empty; expected start:stop or start:stop:step, with a step that leads to the stop")
     if count > MOST:
         raise SweepError(f"{said} has {count:,} values; a sweep takes at most {MOST:,} points")
-    if declaration.type == "int":
+    if declaration.plain == "int":
         return range(*numbers)
     if count == 1 and match[3] is None:
         raise SweepError(
@@ -142,11 +144,11 @@ def _distribution(kind: str, arguments: list[str], given: str, declaration: Decl
     )
     if kind == "choice" and arguments:
         found = Distribution(kind, tuple(_checked(arguments, declaration)))
-    elif len(arguments) != 2 or declaration.type != ("int" if kind == "integers" else "float"):
+    elif len(arguments) != 2 or declaration.plain != ("int" if kind == "integers" else "float"):
         raise wrong
     else:
         try:
-            low, high = (read(argument, declaration.type) for argument in arguments)
+            low, high = (read(argument, declaration.plain) for argument in arguments)
         except ValueError as error:
             raise wrong from error
         if not (-math.inf < low < high < math.inf) or (kind == "log" and low <= 0):

@@ -1,0 +1,116 @@
+"""The page and the table of two sweeps that are compared."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+
+from physnn.lab.running import files
+from physnn.lab.sweeping import asked as folders
+from physnn.lab.sweeping.asked import Asked
+from physnn.lab.sweeping.compare import Comparison, compare
+from physnn.lab.sweeping.notebook import SweepError
+from physnn.lab.sweeping.question import question
+from physnn.lab.sweeping.report import page, page_style
+from physnn.lab.sweeping.store import Folder
+from physnn.lab.sweeping.tables import cell, html, interval, number
+
+NAMES = ("comparison.csv", "comparison.html")
+TOLD = (
+    "Differences are second − first, of points with the same parameters; equal are those that are the same to the last "
+    "digit. With two pairs or more there is a 95 % interval, d, the mean difference over the standard deviation of the "
+    "differences, and the p of the paired t test, adjusted by Holm for all rows of a value, and of the exact sign-flip "
+    "test."
+)
+
+
+def against(first: str | Path, second: str | Path, replicates: Sequence[str] = (), values: Sequence[str] = ()) -> str:
+    """Compare two folders, or in one that is given twice the code before with the code of the last command.
+
+    It writes ``comparison.csv`` and ``comparison.html`` into the second folder.
+
+    Returns:
+        What was found, in a few lines.
+
+    Raises:
+        SweepError: a folder holds no sweep, or one folder no other code, or as
+            :func:`physnn.lab.sweeping.compare.compare`.
+    """
+    one, other = Folder(first), Folder(second)
+    asked = folders.read(other)
+    question(asked.contract, replicates)
+    if one.path.resolve() == other.path.resolve():
+        before, told = _old_code(asked, other)
+    else:
+        before, told = folders.rows(folders.read(one), one), str(one.path)
+    after = folders.rows(asked, other)
+    if not before or not after:
+        raise SweepError(f"{one.path if not before else other.path} has no finished point yet")
+    found = compare(before, after, replicates or asked.question.replicates)
+    if values:
+        found = replace(found, table=found.table[found.table.value.isin(list(values))])
+    files.write(other.path / NAMES[0], found.table.to_csv(index=False, lineterminator="\n"))
+    files.write(other.path / NAMES[1], _page(asked, found, told, str(other.path)))
+    return "\n".join([*_summary(found), f"all of it: {other.path / NAMES[1]}"])
+
+
+def _old_code(asked: Asked, folder: Folder) -> tuple[list[dict], str]:
+    """Return the rows of the code that came last before the one of the last command."""
+    others = [row for row in folder.rows() if (row["notebook"], row["package"]) != (asked.digest, asked.package)]
+    if not others:
+        raise SweepError(f"all points of {folder.path} are of the same code; name two folders, or run the new code")
+    code = others[-1]["notebook"], others[-1]["package"]
+    same = [row for row in others if (row["notebook"], row["package"]) == code]
+    return same, f"commit {others[-1]['commit'] or 'unknown'}, notebook {code[0][:12]}, package {code[1][:12]}"
+
+
+def _summary(found: Comparison) -> list[str]:
+    table, (before, after) = found.table, found.alone
+    exact = table.groupby("value", sort=False)[["pairs", "equal"]].sum()
+    changed = exact[exact.equal < exact.pairs]
+    lines = [
+        f"{len(found.points):,} points are in both, {before:,} in the first alone, {after:,} in the second",
+        f"{len(exact) - len(changed)} of {len(exact)} values are the same in all of them",
+    ]
+    for name, row in changed.iterrows():
+        largest = table[table.value == name].largest
+        told = f", by at most {abs(largest).max():.4g}" if largest.notna().any() else ""
+        lines.append(f"  {name} differs in {row.pairs - row.equal:,} of {row.pairs:,}{told}")
+    return lines
+
+
+def _page(asked: Asked, found: Comparison, first: str, second: str) -> str:
+    table = found.table
+    columns = [(name, [cell(one, exact=True) for one in table[name]]) for name in found.settings]
+    columns += [
+        ("value", [cell(name) for name in table.value]),
+        ("pairs", [cell(n) for n in table.pairs]),
+        ("equal", [cell(n) for n in table.equal]),
+    ]
+    intervals = table[["difference", "difference_low", "difference_high"]].itertuples(index=False, name=None)
+    columns += [
+        ("second − first [95 %]", [interval(*each, sign="+") for each in intervals]),
+        ("largest", [_largest(*each) for each in zip(table.largest, table.point, strict=True)]),
+        ("d", [number(d, "+.2f") for d in table.effect]),
+        ("p (t, Holm)", [number(p) for p in table.get("holm_p", pd.Series(float("nan"), table.index))]),
+        ("p (signs)", [number(p) for p in table.flip_p]),
+    ]
+    parts = [f"<p>First: {escape(first)}<br>Second: {escape(second)}</p>"]
+    parts += [f"<p>{escape(line.strip())}.</p>" for line in _summary(found)]
+    parts += [f'<p class="muted">{TOLD} All of it: <a href="comparison.csv">comparison.csv</a>.</p>']
+    parts += html(columns, "Differences")
+    style = page_style()
+    mark = hashlib.sha256("\n".join([style, *parts]).encode()).hexdigest()
+    return page(f"{asked.notebook}: comparison", parts, style, "", {}, mark)
+
+
+def _largest(value: float, point: str) -> str:
+    told = "" if pd.isna(value) else f"{value:+.4g}".replace("-", "−")
+    return (
+        f'<td class="n"><a href="points/{point}.ipynb">{told}</a></td>'
+        if point and told
+        else f'<td class="n">{told}</td>'
+    )
