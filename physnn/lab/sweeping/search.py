@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import json
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -81,8 +82,10 @@ class Search:
         study = optuna.create_study(storage=storage, study_name=self.name, direction=direction, load_if_exists=True)
         # A sampler that began with the same seed again would repeat its first draws.
         seed = self.seed + len(study.get_trials(deepcopy=False))
-        study.sampler = getattr(optuna.samplers, SAMPLERS[self.goal.sampler])(seed=seed)
-        study.pruner = getattr(optuna.pruners, PRUNERS[self.goal.pruner])()
+        with warnings.catch_warnings():  # some of both may change with a release of Optuna
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.sampler = getattr(optuna.samplers, SAMPLERS[self.goal.sampler])(seed=seed)
+            study.pruner = getattr(optuna.pruners, PRUNERS[self.goal.pruner])()
         return study
 
     def draw(self, trial: "optuna.Trial") -> Combination:
