@@ -194,3 +194,32 @@ def test_choices_and_ends_are_read_by_the_declared_type(line, allowed, refused):
 def test_no_parameters_cell():
     with pytest.raises(ParameterError, match="no parameters cell was run"):
         parameters_of(["x: int = 3", "%matplotlib inline"], {})
+
+
+OPTIONAL = """\
+decay: float | None = None     # weight decay, in [0, 1]
+sizes: list[int] | None = [2]  # of layers, in [1, 9]
+title: str = "plain"           # a heading, in {any text}
+"""
+
+
+def test_a_parameter_can_be_optional_and_a_text_free():
+    given = {"decay": None, "sizes": None, "title": "a, {b}"}
+    with parameters_of(["", OPTIONAL, "with parameters() as p: ..."], given) as p:
+        assert (p.decay, p.sizes, p.title) == (None, None, "a, {b}")
+    line = declarations(OPTIONAL)
+    assert line["decay"].check(0) == 0.0 and isinstance(line["decay"].check(0), float)
+    assert line["sizes"].check((3, 4)) == [3, 4]
+    for name, value, said in (
+        ("decay", 2.0, r"decay = 2.0 is not in \[0, 1\]"),
+        ("decay", "none", "'none' is a str, expected float | None"),
+        ("sizes", [0], "is not in"),
+        ("title", None, "title = None is a NoneType, expected str"),
+        ("title", 3, "title = 3 is a int, expected str"),
+    ):
+        with pytest.raises(ParameterError, match=said.replace("|", r"\|")):
+            line[name].check(value)
+    with pytest.raises(ParameterError, match="types: int, float, str, bool, list"):
+        declarations("x: float | int = 1  # a number, in [0, 1]\n")
+    with pytest.raises(ParameterError, match="any text"):
+        declarations("x: int = 1  # a number, in {any text}\n")
