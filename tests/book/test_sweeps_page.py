@@ -46,6 +46,13 @@ def test_a_printed_command_has_points(command, tmp_path, capsys, monkeypatch):
     assert " 0 done" in said or ("--search" in words and "chosen as the search goes" in said)
 
 
+@pytest.mark.parametrize(
+    "command", re.findall(r"physnn ((?:report|prune) .*)$", "\n".join(blocks("bash")), re.MULTILINE)
+)
+def test_a_printed_report_or_prune_is_understood(command):
+    assert options.parser().parse_args(shlex.split(command)).folder == Path("runs/quartic")
+
+
 def test_there_are_commands_to_test():
     assert len(commands()) >= 10
 

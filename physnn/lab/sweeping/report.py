@@ -19,6 +19,7 @@ from physnn.lab.sweeping.question import Question
 from physnn.lab.sweeping.store import Folder
 
 FAILURES = 50
+UNFOLDED = 3  # so many failures do not hide the answer
 TEXT = 10 * tables.LENGTH  # of an error
 PAGE = Template("""\
 <!doctype html>
@@ -123,7 +124,7 @@ def _legend(data: Mapping) -> str:
     if any("smooth" not in curve for curve in curves):
         told.append("A line goes through the means of all points at a value.")
     if any(curve.get("low") for curve in curves):
-        told.append("Their bars are 95 % intervals.")
+        told.append("The bars of the means are 95 % intervals.")
     if any("smooth" in curve for curve in curves):
         told.append("Along a parameter with many values it is a smoothing spline, chosen by cross-validation.")
     if sum(bool(column.get("axis")) for column in data["columns"]) > 1:
@@ -190,11 +191,14 @@ def _mixed(rows: Sequence[dict]) -> list[str]:
 
 def _failures(rows: Sequence[dict], varied: Sequence[str]) -> list[str]:
     failed = [row for row in rows if row["status"] != "done"]
-    parts = [f'<h2 class="failed">{len(failed)} failed</h2>'] if failed else []
+    if not failed:
+        return []
+    few = " open" * (len(failed) <= UNFOLDED)
+    parts = [f'<details{few}><summary class="failed">{len(failed):,} failed</summary>']
     for row in failed[:FAILURES]:
         where = ", ".join(f"{name} = {row['parameters'][name]}" for name in varied) or row["point"]
         error = tables.cut(row["error"], TEXT)
         parts.append(f"<div>{escape(where)}: {row['status']}; {tables.links(row)}</div>\n<pre>{escape(error)}</pre>")
     if len(failed) > FAILURES:
         parts.append(f"<p>These are the first {FAILURES}; all are in table.csv, with their errors.</p>")
-    return parts
+    return [*parts, "</details>"]

@@ -116,5 +116,11 @@ def interval(mean: float, low: float, high: float, sign: str = "") -> str:
 
 def number(value: float, form: str = "") -> str:
     """Show a number in a format, or as a p."""
-    told = "" if pd.isna(value) else format(value, form).replace("-", "−") if form else written_p(value)
+    told = (
+        ""
+        if pd.isna(value)
+        else format(value, form).replace("-", "−").replace("inf", "∞")
+        if form
+        else written_p(value)
+    )
     return f'<td class="n">{told}</td>'
