@@ -1,6 +1,7 @@
 """Tell the machines that link to the book what a page is: its address, its picture, what it is about.
 
-Everything that needs the book's address is left out where ``html.baseurl`` is not set.
+Everything that needs the book's address is left out where ``html.baseurl`` is not set. Links to what is published
+beside the pages lead to the copy that lies beside them.
 """
 
 import html
@@ -73,8 +74,20 @@ def finish(app, exception):
     options.write_text(text.replace(SUMMARY, 'SHOW_SEARCH_SUMMARY: location.protocol !== "file:"'), encoding="utf-8")
 
 
+def point_beside(app, doctree, docname):
+    """Let a link to the address of what is published beside the pages lead to the copy that lies beside this one."""
+    base = f"{app.config.html_baseurl.rstrip('/')}/"
+    places = [Path(app.confdir, each) for each in app.config.html_extra_path]
+    for link in doctree.findall(nodes.reference):
+        name = link.get("refuri", "").removeprefix(base)
+        if app.config.html_baseurl and name != link.get("refuri") and any((each / name).is_file() for each in places):
+            link["refuri"] = f"{'../' * docname.count('/')}{name}"
+            link["internal"] = True
+
+
 def setup(app):
     """Register with Sphinx."""
     app.connect("html-page-context", add_card)
+    app.connect("doctree-resolved", point_beside)
     app.connect("build-finished", finish)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

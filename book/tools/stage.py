@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 
-from book.tools import claims
+from book.tools import claims, sweep_page
 from book.tools.project import BookError, Project, read_yaml
 from physnn.lab.running.closure import of_an_editor
 
@@ -43,6 +43,8 @@ def stage(project: Project, folder: Path | None = None) -> None:
         shutil.copy2(project.root / name, folder / name)
     if (project.root / "book" / "claims.yml").exists():
         claims.write(project, folder)
+    if (recorded := project.root / sweep_page.RECORD).exists():
+        sweep_page.draw(recorded, folder / sweep_page.BESIDE / sweep_page.PLACE)
     (folder / "notebooks").mkdir()
     for source in project.sources:
         notebook = nbformat.read(project.executed / f"{source.stem}.ipynb", as_version=4)

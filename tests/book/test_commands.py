@@ -9,7 +9,7 @@ import pytest
 from benchmarks import __main__ as bench
 from benchmarks import drift
 from book.figures import card, opening
-from book.tools import back, build, bundle, claims, epub, pairs, plain_sphinx, results_diff, serve
+from book.tools import back, build, bundle, claims, epub, pairs, plain_sphinx, results_diff, serve, sweep_page
 
 ROOT = Path(__file__).resolve().parents[2]
 # Of each, what it is told, and something of its work.
@@ -27,6 +27,7 @@ COMMANDS = {
     plain_sphinx: (["--python", sys.executable], "build"),
     results_diff: (["main"], "numbers"),
     serve: ([], "_serve"),
+    sweep_page: (["runs/signs"], "record"),
 }
 ENDS = {
     "full disk": (OSError(28, "No space left on device", "place"), 1, ": place: No space left on device; "),

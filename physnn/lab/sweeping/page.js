@@ -62,7 +62,7 @@ const rows = indices => {
     const most = Math.max(1, Number(pick("most").value) || 1), shown = sorted(indices).slice(0, most);
     document.querySelector("#points tbody").replaceChildren(...shown.map(i => {
         const line = document.createElement("tr");
-        line.append(files(i), ...data.columns.map(column => cell(column, i)));
+        line.append(...data.files ? [files(i)] : [], ...data.columns.map(column => cell(column, i)));
         return line;
     }));
     const by = order.column ? `, ${order.down ? "largest" : "smallest"} ${order.column} first` : "";
@@ -92,8 +92,9 @@ const sort = (column, down) => {
 };
 
 document.querySelectorAll("#points th").forEach((head, i) => {
-    if (!i) return;  // files
-    const button = document.createElement("button"), name = data.columns[i - 1].name;
+    const column = data.columns[data.files ? i - 1 : i];
+    if (!column) return;  // files
+    const button = document.createElement("button"), name = column.name;
     button.type = "button";
     button.textContent = name;
     button.addEventListener("click", () => sort(name, order.column === name ? !order.down : true));

@@ -54,17 +54,16 @@ POINTS = """\
 def report(asked: Asked, rows: Sequence[dict], answer: Answer | None, folder: Folder) -> None:
     """Write ``index.html``, which needs nothing but itself; leave it as it is where nothing has changed."""
     style, script = page_style(), page_script("figures.js", "page.js")
-    mark = hashlib.sha256(json.dumps([style, script, asdict(asked), rows]).encode()).hexdigest()
+    kept = folder.points.exists()  # what is to be linked to; a record of a sweep is without
+    mark = hashlib.sha256(json.dumps([style, script, asdict(asked), rows, kept]).encode()).hexdigest()
     path = folder.path / "index.html"
     if path.exists() and f"<!-- {mark} -->" in path.read_text(encoding="utf-8")[:200]:
         return
     varied = [name for name in asked.contract if len({repr(row["parameters"].get(name)) for row in rows}) > 1]
-    glued = list(dict.fromkeys(name for row in rows for name in row["values"]))
-    glued.sort(key=lambda name: len({repr(row["values"].get(name)) for row in rows}) == 1)  # constants last
-    glued.sort(key=lambda name: name not in asked.question.values)
-    data = figures.data(asked, rows, varied, glued)
-    parts = [*_summary(asked, rows, varied), *_failures(rows, varied), *_answer(asked.question, answer)]
-    parts += [*_figures(data), *_points(data, rows)]
+    glued, same = _glued(asked, rows)
+    data = figures.data(asked, rows, varied, glued) | {"files": kept}
+    parts = [*_summary(asked, rows, varied), *_failures(rows, varied, kept), *_answer(asked.question, answer)]
+    parts += [*_figures(data), *_points(data, rows), *_same(same)]
     files.write(path, page(asked.notebook, parts, style, script, data, mark))
 
 
@@ -94,6 +93,29 @@ def page_script(*names: str) -> str:
 
 def _text(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+def _glued(asked: Asked, rows: Sequence[dict]) -> tuple[list[str], dict[str, object]]:
+    """Return the values that the page has a column for, those asked about first, and the others: all the same."""
+    some = [row["values"] for row in rows if row["values"]]
+    names = list(dict.fromkeys(name for values in some for name in values))
+    same = {name: some[0].get(name) for name in names if len({repr(values.get(name)) for values in some}) == 1}
+    if len(some) < 2:  # nothing to differ from
+        same = {}
+    asked_about = [name for name in asked.question.values if name in names]
+    others = [name for name in names if name not in same and name not in asked_about]
+    return [*asked_about, *others], {name: value for name, value in same.items() if name not in asked_about}
+
+
+def _same(values: Mapping[str, object]) -> list[str]:
+    if not values:
+        return []
+    columns = [
+        ("value", [tables.cell(name) for name in values]),
+        ("in every run", list(map(tables.cell, values.values()))),
+    ]
+    told = f"{len(values):,} values are the same in every run"
+    return [f"<details><summary>{told}</summary>", *tables.html(columns, told), "</details>"]
 
 
 def _figures(data: Mapping) -> list[str]:
@@ -138,7 +160,7 @@ def _points(data: Mapping, rows: Sequence[dict]) -> list[str]:
     example = next((column for column in data["columns"] if column.get("axis")), None)
     shown = f"{example['name']}={example['levels'][0]} " if example else ""
     hint = escape(f"{shown}seconds<60 failed", quote=True)
-    return ["<h2>Points</h2>", POINTS % (hint, _choices(columns)), *tables.points(rows, data["columns"])]
+    return ["<h2>Points</h2>", POINTS % (hint, _choices(columns)), *tables.points(rows, data["columns"], data["files"])]
 
 
 def _choices(names: Sequence[str], chosen: int = -1) -> str:
@@ -189,7 +211,7 @@ def _mixed(rows: Sequence[dict]) -> list[str]:
     return [f"<p>The points were not all run with the same {escape('; '.join(told))}.</p>"] if told else []
 
 
-def _failures(rows: Sequence[dict], varied: Sequence[str]) -> list[str]:
+def _failures(rows: Sequence[dict], varied: Sequence[str], kept: bool) -> list[str]:
     failed = [row for row in rows if row["status"] != "done"]
     if not failed:
         return []
@@ -198,7 +220,8 @@ def _failures(rows: Sequence[dict], varied: Sequence[str]) -> list[str]:
     for row in failed[:FAILURES]:
         where = ", ".join(f"{name} = {row['parameters'][name]}" for name in varied) or row["point"]
         error = tables.cut(row["error"], TEXT)
-        parts.append(f"<div>{escape(where)}: {row['status']}; {tables.links(row)}</div>\n<pre>{escape(error)}</pre>")
+        files_of = f"; {tables.links(row)}" if kept else ""
+        parts.append(f"<div>{escape(where)}: {row['status']}{files_of}</div>\n<pre>{escape(error)}</pre>")
     if len(failed) > FAILURES:
         parts.append(f"<p>These are the first {FAILURES}; all are in table.csv, with their errors.</p>")
     return [*parts, "</details>"]

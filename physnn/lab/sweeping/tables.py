@@ -37,10 +37,10 @@ def answers(answer: Answer, replicates: Sequence[str]) -> list[str]:
     return parts
 
 
-def points(rows: Sequence[dict], columns: Sequence[dict]) -> list[str]:
-    """Show points with their files, and all that the page's script knows of them, which sorts and filters them."""
+def points(rows: Sequence[dict], columns: Sequence[dict], files: bool) -> list[str]:
+    """Show points with links to their files, and all that the page's script knows of them to sort and filter them."""
     shown = rows[:ROWS]
-    cells = [("files", [f"<td>{links(row)}</td>" for row in shown])]
+    cells = [("files", [f"<td>{links(row)}</td>" for row in shown])] if files else []
     for column in columns:
         words = (
             [column["words"][code] for code in column["codes"][:ROWS]] if "codes" in column else column["cells"][:ROWS]

@@ -31,22 +31,51 @@ def test_the_page_has_every_point_and_needs_nothing_else(written):
     text = page(folder)
     assert "6 of 7 points are done" in text
     assert "Varied: quartic, seed, name." in text
-    assert text.count("<tr>") == 1 + len(rows)
+    assert text.count("<tr>") == 1 + len(rows) + 1 + 2  # the points, and the values that are the same in all
     links = set(re.findall(r'href="([^#"]+)"', text))
     assert links == {"table.csv"} | {f"points/{r['point']}.{kind}" for r in rows for kind in ("ipynb", "log")}
     assert all((folder.path / link).exists() for link in links - {"table.csv"})
     assert not re.search(r"(?:src|href)=\"(?:https?:)?//|@import|url\((?!#)", text)
-    # Two numbers and the run time can be drawn; the constant and the texts are in the table alone.
+    # Two numbers and the run time can be drawn; what is the same in every run has no column.
     (choices,) = re.findall(r'<select id="value">(.*?)</select>', text)
     assert re.findall(r"<option[^>]*>(.*?)</option>", choices) == ["energy", "accuracy", "seconds"]
+    assert "2 values are the same in every run" in text
+    assert '<td>fixed</td><td class="n">3</td>' in text
+    shown = json.loads(re.search(r'<script type="application/json">(.*?)</script>', text)[1])
+    assert [column["name"] for column in shown["columns"]][-2:] == ["energy", "accuracy"]
+
+
+def test_a_value_that_is_asked_about_has_a_column_whatever_it_is(written, tmp_path):
+    notebook, rows, _ = written
+    folder = Folder(tmp_path / "asked")
+    folder.path.mkdir()
+    report(asked(notebook, Question(values=("fixed",))), rows, None, folder)
+    assert '<th scope="col" class="n">fixed</th>' in page(folder)
+
+
+def test_a_single_run_has_all_its_values_in_the_table_of_points(written, tmp_path):
+    notebook, rows, _ = written
+    folder = Folder(tmp_path / "one")
+    folder.path.mkdir()
+    report(asked(notebook), rows[:1], None, folder)
+    assert "the same in every run" not in page(folder)
+    assert '<th scope="col" class="n">fixed</th>' in page(folder)
+
+
+def test_a_page_without_the_files_of_its_points_has_no_links_to_them(written, tmp_path):
+    """As that of a sweep which was recorded without its notebooks and logs."""
+    notebook, rows, _ = written
+    folder = Folder(tmp_path / "record")
+    folder.path.mkdir()
+    report(asked(notebook), rows, None, folder)
+    assert set(re.findall(r'href="([^#"]+)"', page(folder))) == {"table.csv"}
 
 
 def test_what_a_notebook_glues_or_raises_is_text(written):
     text = page(written[2])
     assert EVIL not in text
-    assert (
-        text.count("&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt; &amp; &quot;$x") == 1 + 6 + 1 + 1
-    )  # head, rows, error, what can be sorted by
+    written_out = "&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt; &amp; &quot;$x"
+    assert text.count(written_out) == 1 + 2  # the error, and a value with its name that is the same in every run
     assert "<b>bold" not in text
     assert "<title>tiny &amp; &lt;i&gt;.ipynb: sweep</title>" in text
 
@@ -175,7 +204,7 @@ def test_the_page_of_a_large_sweep_is_small_and_says_what_it_leaves_out(tmp_path
     text = page(Folder(tmp_path / "out"))
     assert '"cells":[90.0,91.0,92.0,' in text  # the accuracies, without their intervals
     assert "The first 20 of 90; all are in table.csv." in text
-    assert text.count("<tr>") == 1 + 20
+    assert text.count("<tr>") == 1 + 20 + 1 + 2
     assert text.count("E" * 3000) == 3
     assert "E" * 3001 not in text
     assert "9 failed" in text
