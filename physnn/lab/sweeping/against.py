@@ -20,10 +20,10 @@ from physnn.lab.sweeping.tables import cell, html, interval, number
 
 NAMES = ("comparison.csv", "comparison.html")
 TOLD = (
-    "Differences are second − first, of points with the same parameters; equal are those that are the same to the last "
-    "digit. With two pairs or more there is a 95 % interval, d, the mean difference over the standard deviation of the "
-    "differences, and the p of the paired t test, adjusted by Holm for all rows of a value, and of the exact sign-flip "
-    "test."
+    "Differences are second − first, in pairs of points with the same parameters. Equal are values that are the same to "
+    "the last digit; what is equal everywhere is in the CSV alone. With two pairs or more there is a 95 % interval, d, "
+    "the mean difference over the standard deviation of the differences, and the p of the paired t test, adjusted by "
+    "Holm for all rows of a value, and of the exact sign-flip test."
 )
 
 
@@ -71,7 +71,8 @@ def _summary(found: Comparison) -> list[str]:
     table, (before, after) = found.table, found.alone
     exact = table.groupby("value", sort=False)[["pairs", "equal"]].sum()
     changed = exact[exact.equal < exact.pairs]
-    lines = [
+    lines = [f"{name} is {one} in the first and {other} in the second" for name, (one, other) in found.apart.items()]
+    lines += [
         f"{len(found.points):,} points are in both, {before:,} in the first alone, {after:,} in the second",
         f"{len(exact) - len(changed)} of {len(exact)} values are the same in all of them",
     ]
@@ -83,7 +84,8 @@ def _summary(found: Comparison) -> list[str]:
 
 
 def _page(asked: Asked, found: Comparison, first: str, second: str) -> str:
-    table = found.table
+    differ = found.table.groupby("value").pairs.transform("sum") > found.table.groupby("value").equal.transform("sum")
+    table = found.table[differ]
     columns = [(name, [cell(one, exact=True) for one in table[name]]) for name in found.settings]
     columns += [
         ("value", [cell(name) for name in table.value]),

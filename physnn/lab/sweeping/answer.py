@@ -77,7 +77,7 @@ def answer(rows: Sequence[dict], question: Question) -> Answer:
     taken = [name for name in columns if name in table]
     columns = {f"parameter.{name}" if name in taken else name: column for name, column in columns.items()}
     if question.baseline and not pairs and frames:
-        notes.append("no two settings differ in the baseline alone")
+        notes.append("No two settings differ in the baseline alone")
     return Answer(pd.concat([pd.DataFrame(columns), table], axis=1), settings, notes)
 
 

@@ -21,6 +21,8 @@ class Comparison:
 
     Attributes:
         shared: the parameters that both have, by which points are matched.
+        apart: parameters that each sweep has at one value, but not at the same, with the two; points of different
+            values are matched then.
         points: pairs of rows, of the first sweep and of the second, that have the same parameters.
         alone: how many points only the first has, and only the second.
         table: a row for each value, and for each setting of it where there are replicates: in how many ``pairs`` it
@@ -30,6 +32,7 @@ class Comparison:
     """
 
     shared: list[str]
+    apart: dict[str, tuple[object, object]]
     points: list[tuple[dict, dict]]
     alone: tuple[int, int]
     table: "pd.DataFrame"
@@ -39,12 +42,16 @@ class Comparison:
 def compare(first: Sequence[dict], second: Sequence[dict], replicates: Sequence[str] = ()) -> Comparison:
     """Match the points that are done by the parameters that both sweeps have, and compare every value that both glued.
 
+    A parameter that is fixed in both, at different values, is what the sweeps are compared by, and not matched.
+
     Raises:
         SweepError: no parameters are shared, several points of a sweep are one by them, or no point is in both.
     """
     import pandas as pd
 
-    shared = [name for name in first[0]["parameters"] if name in second[0]["parameters"]]
+    common = [name for name in first[0]["parameters"] if name in second[0]["parameters"]]
+    apart = _apart(first, second, [name for name in common if name not in replicates])
+    shared = [name for name in common if name not in apart]
     before, after = (_by_parameters(rows, shared, which) for rows, which in ((first, "first"), (second, "second")))
     pairs = [(before[key], after[key]) for key in before if key in after]
     if not pairs:
@@ -74,7 +81,17 @@ def compare(first: Sequence[dict], second: Sequence[dict], replicates: Sequence[
 
             table.loc[tested.index, "holm_p"] = holm(tested)
     alone = (len(before) - len(pairs), len(after) - len(pairs))
-    return Comparison(shared, pairs, alone, table, settings)
+    return Comparison(shared, apart, pairs, alone, table, settings)
+
+
+def _apart(first: Sequence[dict], second: Sequence[dict], names: Sequence[str]) -> dict[str, tuple[object, object]]:
+    values = {
+        name: [{_key(row, [name]): row["parameters"][name] for row in rows} for rows in (first, second)]
+        for name in names
+    }
+    fixed = {name: both for name, both in values.items() if all(len(some) == 1 for some in both)}
+    ends = {name: (*before.values(), *after.values()) for name, (before, after) in fixed.items() if before != after}
+    return {name: (one, other) for name, (one, other) in ends.items()}
 
 
 def _difference(both: Sequence[Sequence[object]], points: Sequence[str]) -> dict:

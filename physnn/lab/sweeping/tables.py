@@ -16,7 +16,7 @@ LENGTH = 300  # of a text in a table, whose cells are narrow
 def answers(answer: Answer, replicates: Sequence[str]) -> list[str]:
     """Show the means of each value, and its differences to the baseline, a row for each setting."""
     parts = [f'<p class="muted">{escape(note)}.</p>' for note in answer.notes]
-    compared = "difference" in answer.table
+    compared = "difference" in answer.table and answer.table.pairs.notna().any()
     for number, (value, table) in enumerate(answer.table.groupby("value", sort=False)):
         shown = table[:ROWS]
         columns = [

@@ -86,7 +86,7 @@ def test_what_cannot_be_answered_is_said(monkeypatch):
     assert [note.split(" is no number")[0] for note in found.notes] == ["text", "nothing"]
     assert "they glued energy, fixed, text" in found.notes[0]
     found = answer(ROWS[:6], Question(("seed",), {"quartic": 0.0}))
-    assert found.notes == ["no two settings differ in the baseline alone"]
+    assert found.notes == ["No two settings differ in the baseline alone"]
     monkeypatch.setattr("physnn.lab.sweeping.answer.CONTRASTS", 1)
     found = answer(ROWS, Question(("seed",), {"quartic": 0.0}))
     assert found.notes[0].startswith("2 differences are too many")

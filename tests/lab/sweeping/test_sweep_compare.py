@@ -58,6 +58,16 @@ def test_points_are_matched_by_the_parameters_that_both_have():
         compare(rows(old), rows(old, range(5, 9)))
 
 
+def test_what_is_fixed_in_both_at_different_values_is_what_they_are_compared_by():
+    found = compare(rows(old, lr=0.1), rows(new, range(3), lr=0.2), ["seed"])
+    assert (len(found.points), found.apart, found.shared) == (6, {"lr": (0.1, 0.2)}, ["quartic", "seed"])
+    assert compare(rows(old, lr=0.1), rows(new, lr=0.1)).apart == {}
+    with pytest.raises(SweepError, match="no point is done in both"):  # in the second it is not fixed
+        compare(rows(old, lr=0.1), rows(new, lr=0.2) + rows(new, lr=0.3))
+    with pytest.raises(SweepError, match="no point is done in both"):  # what only repeats a setting is paired
+        compare(rows(old, range(1)), rows(old, range(1, 2)), ["seed"])
+
+
 def test_two_folders_and_old_code_with_new(tmp_path, monkeypatch, capsys):
     in_threads(monkeypatch, lambda given: {"values": {"energy": old(given["quartic"], given["seed"]), "n": 3}})
     notebook, grid = make_notebook(tmp_path / "notebooks"), ["--grid", "quartic=0,1", "--grid", "seed=0:4"]
@@ -82,6 +92,7 @@ def test_two_folders_and_old_code_with_new(tmp_path, monkeypatch, capsys):
         assert ("energy differs in 4 of 8, by at most 1.375" in said) != same
         page = (tmp_path / after / "comparison.html").read_text()
         assert f"First: {tmp_path / before}<br>" in page if same else "First: commit" in page
+        assert ("<td>energy</td>" in page) != same and "<td>n</td>" not in page
         assert list(pd.read_csv(tmp_path / after / "comparison.csv").pairs) == [4] * 4
     assert cli.main(["report", str(tmp_path / "first"), str(tmp_path / "none")]) == 2
     assert cli.main(["report", str(tmp_path / "first"), str(tmp_path / "second"), "--baseline", "quartic=0"]) == 2
