@@ -20,10 +20,10 @@ from physnn.lab.sweeping.tables import cell, html, interval, number
 
 NAMES = ("comparison.csv", "comparison.html")
 TOLD = (
-    "Differences are second − first, in pairs of points with the same parameters. Equal are values that are the same to "
-    "the last digit; what is equal everywhere is in the CSV alone. With two pairs or more there is a 95 % interval, d, "
-    "the mean difference over the standard deviation of the differences, and the p of the paired t test, adjusted by "
-    "Holm for all rows of a value, and of the exact sign-flip test."
+    "Differences are second − first, in pairs of points with the same parameters. Equal are values that are the same "
+    "to the last digit; what is equal everywhere is in the CSV alone. With two pairs or more there is a 95 % "
+    "interval, d, the mean difference over the standard deviation of the differences, and the p of the paired t test, "
+    "adjusted by Holm for all rows of a value, and of the exact sign-flip test."
 )
 
 

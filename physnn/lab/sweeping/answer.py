@@ -70,7 +70,7 @@ def answer(rows: Sequence[dict], question: Question) -> Answer:
         frames.append(_answered(value, matrix, pairs, bool(question.baseline)))
         lacking.setdefault(int((~np.isfinite(matrix)).sum()), []).append(value)
     runs = len(keys) * len(replicates)
-    told = {", ".join(some): f"{count:,} of {runs:,} runs" for count, some in lacking.items() if count}
+    told = {_listed(some): f"{count:,} of {runs:,} runs" for count, some in lacking.items() if count}
     notes += [f"{some}: {missing} are missing, failed, or have no finite number" for some, missing in told.items()]
     table = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["value"])
     columns = {name: [row["parameters"][name] for row in keys.values()] * len(frames) for name in settings}
@@ -79,6 +79,10 @@ def answer(rows: Sequence[dict], question: Question) -> Answer:
     if question.baseline and not pairs and frames:
         notes.append("No two settings differ in the baseline alone")
     return Answer(pd.concat([pd.DataFrame(columns), table], axis=1), settings, notes)
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join(names) if len(names) <= most else f"{', '.join(names[:most])} and {len(names) - most} more"
 
 
 def _values(done: Sequence[dict], question: Question) -> tuple[list[str], list[str]]:

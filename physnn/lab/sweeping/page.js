@@ -66,7 +66,8 @@ const rows = indices => {
         return line;
     }));
     const by = order.column ? `, ${order.down ? "largest" : "smallest"} ${order.column} first` : "";
-    pick("told").textContent = `${shown.length} of ${indices.size === all.size ? "" : `${indices.size} chosen of `}${all.size} points${by}.`;
+    const [few, marked, every] = [shown.length, indices.size, all.size].map(count => count.toLocaleString("en"));
+    pick("told").textContent = `${few} of ${marked === every ? "" : `${marked} chosen of `}${every} points${by}.`;
     document.querySelectorAll("#points th").forEach(head => {
         const here = order.column !== null && head.textContent === order.column;
         here ? head.setAttribute("aria-sort", order.down ? "descending" : "ascending") : head.removeAttribute("aria-sort");

@@ -26,13 +26,17 @@ def show(asked: Asked, rows: Sequence[dict], folder: Folder) -> bool:
 
         return answer(rows, asked.question) if asked.question.replicates else None
 
-    def points() -> None:
+    @cache
+    def frame():
         from physnn.lab.sweeping.table import table
 
-        frame = table(rows, asked.contract)
-        _write(folder, "table.csv", frame)
-        if importlib.util.find_spec("pyarrow"):
-            files.write(folder.path / "table.parquet", _parquet(frame))
+        return table(rows, asked.contract)
+
+    def points() -> None:
+        _write(folder, "table.csv", frame())
+
+    def parquet() -> None:
+        files.write(folder.path / "table.parquet", _parquet(frame()))
 
     def means() -> None:
         if answer() is None:
@@ -46,6 +50,8 @@ def show(asked: Asked, rows: Sequence[dict], folder: Folder) -> bool:
         report(asked, rows, answer(), folder)
 
     steps: dict[str, Callable[[], None]] = {"table.csv": points, "means.csv": means, "index.html": page}
+    if importlib.util.find_spec("pyarrow"):
+        steps["table.parquet"] = parquet
     for name, write in steps.items():
         try:
             write()
@@ -58,8 +64,9 @@ def show(asked: Asked, rows: Sequence[dict], folder: Folder) -> bool:
 
 
 def _parquet(frame) -> bytes:
-    """Return the table as Parquet, whose columns have one type: what is of several becomes text."""
-    mixed = [name for name in frame if frame[name].map(type).nunique() > 1 and frame[name].dtype == object]
+    """Return the table as Parquet, whose columns have one type: what is of several, or too large for it, is text."""
+    columns = {name: frame[name] for name in frame if frame[name].dtype == object}
+    mixed = [name for name, column in columns.items() if set(map(type, column.dropna())) not in ({str}, {bool})]
     texts = {name: frame[name].map(lambda value: value if value is None else str(value)) for name in mixed}
     return frame.assign(**texts).to_parquet(None, index=False)
 

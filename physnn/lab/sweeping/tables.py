@@ -10,6 +10,7 @@ from physnn.lab.sweeping.answer import Answer
 from physnn.lab.sweeping.numbers import spec
 
 ROWS = 200  # of a table that a page shows where no script runs
+OPEN, MANY = 3, 8  # values whose answers are open; of more than so many the others are folded together
 LENGTH = 300  # of a text in a table, whose cells are narrow
 
 
@@ -17,7 +18,10 @@ def answers(answer: Answer, replicates: Sequence[str]) -> list[str]:
     """Show the means of each value, and its differences to the baseline, a row for each setting."""
     parts = [f'<p class="muted">{escape(note)}.</p>' for note in answer.notes]
     compared = "difference" in answer.table and answer.table.pairs.notna().any()
+    several = answer.table["value"].nunique()
     for number, (value, table) in enumerate(answer.table.groupby("value", sort=False)):
+        if number == OPEN and several > MANY:
+            parts.append(f"<details><summary>{several - OPEN} more values</summary>")
         shown = table[:ROWS]
         columns = [
             (name, [cell(one, exact=True) for one in shown[column]]) for name, column in _settings(answer, shown)
@@ -30,11 +34,11 @@ def answers(answer: Answer, replicates: Sequence[str]) -> list[str]:
         cut = f'<p class="muted">The first {ROWS:,} of {len(table):,}; all are in means.csv.</p>' * (len(table) > ROWS)
         label = f"{value}, over {', '.join(replicates)}"
         parts += [
-            f"<details{' open' * (number < 3)}><summary>{escape(value)}</summary>{cut}",
+            f"<details{' open' * (number < OPEN)}><summary>{escape(value)}</summary>{cut}",
             *html(columns, label),
             "</details>",
         ]
-    return parts
+    return parts + ["</details>"] * (several > MANY)
 
 
 def points(rows: Sequence[dict], columns: Sequence[dict], files: bool) -> list[str]:

@@ -143,7 +143,9 @@ def test_points_of_old_code_are_pruned(command, tmp_path, monkeypatch, capsys):
 
 
 def test_parquet_beside_the_csv_where_pyarrow_is_there(command, tmp_path, monkeypatch):
-    in_threads(monkeypatch, lambda given: {"values": {"mixed": given["seed"] or "none", "energy": 1.5}})
+    in_threads(
+        monkeypatch, lambda given: {"values": {"mixed": given["seed"] or "none", "large": 10**30, "energy": 1.5}}
+    )
     seen = []
     if "pyarrow" not in sys.modules:
         find = cli.importlib.util.find_spec
@@ -153,3 +155,4 @@ def test_parquet_beside_the_csv_where_pyarrow_is_there(command, tmp_path, monkey
     assert cli.main(command) == 0
     assert (tmp_path / "out" / "table.parquet").exists()
     assert not seen or (list(seen[0].mixed) == ["none", "1", "2"] and list(seen[0].energy) == [1.5] * 3)
+    assert not seen or list(seen[0].large) == [str(10**30)] * 3
