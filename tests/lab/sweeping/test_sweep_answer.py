@@ -12,6 +12,7 @@ from physnn.lab.sweeping.answer import answer
 from physnn.lab.sweeping.notebook import SweepError, load
 from physnn.lab.sweeping.numbers import spec
 from physnn.lab.sweeping.question import Question, question
+from physnn.lab.sweeping.tables import answers
 from tests.lab.sweeping.quick import in_threads
 from tests.lab.sweeping.sweeps import make_notebook
 
@@ -92,6 +93,22 @@ def test_what_cannot_be_answered_is_said(monkeypatch):
     assert found.notes[0].startswith("2 differences are too many")
     assert list(found.table.n) == [6] * 3
     assert answer([row(0.0, 0, status="failed")], Question(("seed",))).table.empty
+
+
+@pytest.mark.parametrize(("count", "folds"), [(8, 8), (9, 10)])
+def test_the_answers_of_many_values_are_folded_together(count, folds):
+    rows = [{**each, "values": {f"v{i}": energy(i, each["parameters"]["seed"]) for i in range(count)}} for each in ROWS]
+    rows[0] |= {"status": "failed"}
+    found = answer(rows, Question(("seed",), {"quartic": 7.0}))
+    text = "".join(answers(found, ["seed"]))
+    assert text.count("<details") == text.count("</details>") == folds
+    assert ("<summary>6 more values</summary>" in text) == (count == 9)
+    assert text.count("<details open>") == 3
+    assert "minus baseline" not in text  # there is none to subtract
+    assert (
+        found.notes[0]
+        == f"v0, v1, v2, v3, v4 and {count - 5} more: 1 of 18 runs are missing, failed, or have no finite number"
+    )
 
 
 @pytest.mark.parametrize(
