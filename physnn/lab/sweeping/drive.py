@@ -11,7 +11,7 @@ from physnn.lab.running.where import here
 from physnn.lab.sweeping import asked as folders
 from physnn.lab.sweeping.asked import Asked
 from physnn.lab.sweeping.combinations import Choice
-from physnn.lab.sweeping.grid import Point, repeats
+from physnn.lab.sweeping.grid import Point, repeats, written
 from physnn.lab.sweeping.plan import How, Plan, make_plan
 from physnn.lab.sweeping.search import Goal
 from physnn.lab.sweeping.show import show
@@ -110,6 +110,8 @@ def drive(plan: Plan, connect: "Callable[[], AbstractContextManager[Client]]") -
         if rows and not supply.over():
             total = supply.total()
             print(f"{len(rows)} of {total} points are done already; {total - len(rows)} to run", flush=True)
+        if (fixed := plan.fixed()) and not supply.over():
+            print(f"every point has {written(fixed)}", flush=True)
         try:
             if not supply.over():
                 from physnn.lab.sweeping.runs import run

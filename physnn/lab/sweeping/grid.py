@@ -3,7 +3,7 @@
 import hashlib
 import json
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 
@@ -33,7 +33,11 @@ class Point:
     times: int = 1
 
     def __str__(self) -> str:
-        return " ".join(f"{name}={value}" for name, value in self.given.items()) or "(defaults)"
+        return self.told()
+
+    def told(self, known: Container[str] = ()) -> str:
+        """Return the values that are given, without those of parameters that the reader knows."""
+        return written({name: value for name, value in self.given.items() if name not in known})
 
 
 def points(
@@ -114,6 +118,11 @@ def namer(notebook: Notebook, package: str) -> Callable[[dict[str, object]], Poi
         return Point(hashlib.sha256(content.encode()).hexdigest()[:20], given, parameters)
 
     return point
+
+
+def written(given: Mapping[str, object]) -> str:
+    """Return values as they are written after ``--grid``."""
+    return " ".join(f"{name}={value}" for name, value in given.items()) or "(defaults)"
 
 
 def repeats(found: Sequence[Point]) -> str:

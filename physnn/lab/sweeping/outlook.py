@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from statistics import median
 
 from physnn.lab.running.machine import cores
-from physnn.lab.sweeping.grid import repeats
+from physnn.lab.sweeping.grid import repeats, written
 from physnn.lab.sweeping.plan import Plan
 from physnn.lab.sweeping.progress import duration
 
@@ -16,10 +16,10 @@ def outlook(plan: Plan, workers: int | None, *, remote: bool) -> str:
         of, trials = len(plan.search.runs), plan.search.trials
         each = f"each of {of} points, " if of > 1 else ""
         return f"{trials} trials of {plan.notebook.path.name}, {each}chosen as the search goes"
-    kept = plan.kept()
+    kept, fixed = plan.kept(), plan.fixed()
     missing = [point for point in plan.points if point.name not in kept]
     lines = [
-        f"{kept[point.name]['status'] if point.name in kept else 'to run':<7} {point.name}  {point}"
+        f"{kept[point.name]['status'] if point.name in kept else 'to run':<7} {point.name}  {point.told(fixed)}"
         for point in plan.points
     ]
     failed = sum(row["status"] != "done" for row in kept.values())
@@ -27,6 +27,7 @@ def outlook(plan: Plan, workers: int | None, *, remote: bool) -> str:
         f"{len(plan.points)} points of {plan.notebook.path.name}: {len(kept) - failed} done, "
         f"{f'{failed} failed, ' if failed else ''}{len(missing)} to run"
     )
+    lines += [f"every point has {written(fixed)}"] if fixed else []
     lines += [said] if (said := repeats(plan.points)) else []
     return "\n".join([*lines, *_time(plan, len(missing), workers, remote)])
 

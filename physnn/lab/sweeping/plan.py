@@ -60,6 +60,13 @@ class Plan:
     how: How
     search: Search | None = None
 
+    def fixed(self) -> dict[str, object]:
+        """Return the values that are given to every point; of a single point nothing."""
+        given = self.search.runs if self.search else [point.given for point in self.points]
+        if not self.search and len(given) < 2:
+            return {}
+        return {name: value for name, value in given[0].items() if all((name, value) in one.items() for one in given)}
+
     def kept(self) -> dict[str, dict]:
         """Return the rows of the points that need not run, by name: those that are done, or failed where that is so."""
         rows = {point.name: self.folder.row(point.name) for point in self.points}

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from contextlib import suppress
 from functools import partial
 from statistics import fmean
@@ -24,10 +24,13 @@ class Progress:
         total: points of the sweep.
         kept: how many of them were done before.
         seconds: how long those took, which is all that is known before the first one ends.
+        fixed: parameters that are the same in all points, and need not be said of each.
     """
 
-    def __init__(self, total: int, kept: int, seconds: Sequence[float] = ()) -> None:
-        self._total, self._done = total, kept
+    def __init__(
+        self, total: int, kept: int, seconds: Sequence[float] = (), fixed: Container[str] = frozenset()
+    ) -> None:
+        self._total, self._done, self._fixed = total, kept, fixed
         self._before, self._seconds = list(seconds), []
         self._running: dict[str, tuple[Point, float]] = {}
         self._cells: dict[str, tuple[int, int]] = {}
@@ -90,7 +93,7 @@ class Progress:
         self._seconds.append(row["seconds"])
         with suppress(OSError):
             self._bar.update()
-        line = f"[{self._done}/{self._total}] {row['status']:<7} {point}  {row['seconds']:.1f} s"
+        line = f"[{self._done}/{self._total}] {row['status']:<7} {point.told(self._fixed)}  {row['seconds']:.1f} s"
         if row["error"]:
             line += f"  {row['error'][:200]}"
         if self._bar.disable:
@@ -103,7 +106,8 @@ class Progress:
         now, parts = time.monotonic(), []
         for key, (point, begin) in list(self._running.items())[:NAMED]:
             done, of = self._cells.get(key, (0, 0))
-            parts.append(f"{point}  {f'{done} of {of} cells, ' if of else ''}{duration(now - begin)}")
+            cells = f"{done} of {of} cells, " if of else ""
+            parts.append(f"{point.told(self._fixed)}  {cells}{duration(now - begin)}")
         more = [f"{len(self._running) - NAMED} more"] if len(self._running) > NAMED else []
         line = f"[{self._done}/{self._total}] running: {'; '.join([*parts, *more])}"
         return f"{line}  ({told})" if told else line

@@ -48,7 +48,8 @@ def run(plan: Plan, supply: Supply, rows: dict[str, dict], client: "Client") -> 
     sources |= {"commit": commit(), "dirty": dirty()}  # asked once: git takes its time
     before = [row["seconds"] for row in rows.values()]
     failures, most = 0, plan.how.max_failures or math.inf
-    with Progress(supply.total(), len(rows), before) as progress, _heard(client, progress):
+    fixed = plan.fixed()
+    with Progress(supply.total(), len(rows), before, fixed) as progress, _heard(client, progress):
         if not crew.room():
             progress.say(f"waiting for a worker to join {client.scheduler.address}")
         try:
@@ -73,7 +74,7 @@ def run(plan: Plan, supply: Supply, rows: dict[str, dict], client: "Client") -> 
                     progress.ended(future.key)
                     stopped = outcome["status"] == "stopped"  # for another driver that went away
                     if stopped or (outcome["status"] != "done" and attempt <= plan.how.retries):
-                        progress.say(f"again: {point}  {outcome['error'][:200]}")
+                        progress.say(f"again: {point.told(fixed)}  {outcome['error'][:200]}")
                         again.append((point, attempt + 1))
                         continue
                     with uninterrupted():
