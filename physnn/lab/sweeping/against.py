@@ -1,6 +1,7 @@
 """The page and the table of two sweeps that are compared."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
@@ -45,7 +46,7 @@ def against(first: str | Path, second: str | Path, replicates: Sequence[str] = (
     if one.path.resolve() == other.path.resolve():
         before, told = _old_code(asked, other)
     else:
-        before, told = folders.rows(folders.read(one), one), str(one.path)
+        before, told = folders.rows(folders.read(one), one), _names(one, other)[0]
     after = folders.rows(asked, other)
     if not before or not after:
         raise SweepError(f"{one.path if not before else other.path} has no finished point yet")
@@ -53,8 +54,15 @@ def against(first: str | Path, second: str | Path, replicates: Sequence[str] = (
     if values:
         found = replace(found, table=found.table[found.table.value.isin(list(values))])
     files.write(other.path / NAMES[0], found.table.to_csv(index=False, lineterminator="\n"))
-    files.write(other.path / NAMES[1], _page(asked, found, told, str(other.path)))
+    files.write(other.path / NAMES[1], _page(asked, found, told, _names(one, other)[1]))
     return "\n".join([*_summary(found), f"all of it: {other.path / NAMES[1]}"])
+
+
+def _names(one: Folder, other: Folder) -> tuple[str, str]:
+    """Return what tells two folders apart, without the place of both."""
+    first, second = one.path.resolve(), other.path.resolve()
+    place = os.path.commonpath([first.parent, second.parent])
+    return first.relative_to(place).as_posix(), second.relative_to(place).as_posix()
 
 
 def _old_code(asked: Asked, folder: Folder) -> tuple[list[dict], str]:

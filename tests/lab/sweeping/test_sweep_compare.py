@@ -5,8 +5,11 @@ import pytest
 
 from physnn.lab.statistics.stats import compare as compared
 from physnn.lab.sweeping import cli
+from physnn.lab.sweeping.against import against
 from physnn.lab.sweeping.compare import compare
-from physnn.lab.sweeping.notebook import SweepError
+from physnn.lab.sweeping.notebook import SweepError, load
+from physnn.lab.sweeping.store import Folder
+from tests.lab.sweeping.pages import asked, row
 from tests.lab.sweeping.quick import in_threads
 from tests.lab.sweeping.sweeps import BODY, make_notebook
 
@@ -68,6 +71,24 @@ def test_what_is_fixed_in_both_at_different_values_is_what_they_are_compared_by(
         compare(rows(old, range(1)), rows(old, range(1, 2)), ["seed"])
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        ("runs/a", "runs/b", "First: a<br>Second: b"),
+        ("a/runs", "b/runs", "First: a/runs<br>Second: b/runs"),
+        ("runs", "runs/again", "First: runs<br>Second: runs/again"),
+    ],
+)
+def test_two_folders_are_named_without_the_place_of_both(first, second, told, tmp_path):
+    notebook = load(make_notebook(tmp_path / "notebooks"))
+    for each in (first, second):
+        folder = Folder(tmp_path / each)
+        folder.keep(row(1), b"{}", "log")
+        asked(notebook).keep(folder)
+    against(tmp_path / first, tmp_path / second)
+    assert told in (tmp_path / second / "comparison.html").read_text()
+
+
 def test_two_folders_and_old_code_with_new(tmp_path, monkeypatch, capsys):
     in_threads(monkeypatch, lambda given: {"values": {"energy": old(given["quartic"], given["seed"]), "n": 3}})
     notebook, grid = make_notebook(tmp_path / "notebooks"), ["--grid", "quartic=0,1", "--grid", "seed=0:4"]
@@ -91,7 +112,8 @@ def test_two_folders_and_old_code_with_new(tmp_path, monkeypatch, capsys):
         assert ("2 of 2 values are the same in all of them" in said) == same
         assert ("energy differs in 4 of 8, by at most 1.375" in said) != same
         page = (tmp_path / after / "comparison.html").read_text()
-        assert f"First: {tmp_path / before}<br>" in page if same else "First: commit" in page
+        assert ("First: first<br>Second: second</p>" if same else "First: commit") in page
+        assert str(tmp_path) not in page
         assert ("<td>energy</td>" in page) != same and "<td>n</td>" not in page
         assert list(pd.read_csv(tmp_path / after / "comparison.csv").pairs) == [4] * 4
     assert cli.main(["report", str(tmp_path / "first"), str(tmp_path / "none")]) == 2
