@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from physnn.lab.sweeping import cli, options
-from tests.lab.running.clusters import wait_for
+from tests.lab.running.clusters import PATIENCE, wait_for
 from tests.lab.sweeping.sweeps import at_work_in, finish, make_notebook, runs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,7 +79,7 @@ def test_the_slurm_job_runs_and_stops_as_it_says(tmp_path):
 
     def end(process):
         """Slurm ends what a job leaves behind."""
-        process.wait(timeout=120)
+        process.wait(timeout=PATIENCE)
         os.killpg(process.pid, signal.SIGTERM)
         wait_for(lambda: not at_work_in(tmp_path / "notebooks"), "the end of the kernels")
         (tmp_path / "scheduler-1.json").unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PATIENCE = 240  # seconds, of a machine that does much else
+PATIENCE = 900  # seconds, of a machine that does much else; only a defect waits so long
 
 
 class Cluster:

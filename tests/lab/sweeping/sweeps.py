@@ -8,6 +8,8 @@ from pathlib import Path
 import nbformat
 import psutil
 
+from tests.lab.running.clusters import PATIENCE
+
 PARAMETERS = """\
 quartic: float = -5.0  # a coefficient, in [-10, 10]
 seed: int = 0          # names a run, in [0, 1000]
@@ -71,7 +73,7 @@ def start(notebook: Path, *options: object, start_new_session: bool = False) -> 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Wait for a process; return its status and what it printed."""
-    printed, _ = process.communicate(timeout=300)
+    printed, _ = process.communicate(timeout=PATIENCE)
     return process.returncode, printed
 
 

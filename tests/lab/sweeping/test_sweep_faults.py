@@ -12,6 +12,7 @@ from physnn.lab import sweep as run_sweep
 from physnn.lab.running import files
 from physnn.lab.sweeping import cli
 from physnn.lab.sweeping import runs as loop
+from tests.lab.running.clusters import PATIENCE
 from tests.lab.sweeping.quick import in_threads, rows, seeds
 from tests.lab.sweeping.sweeps import runs
 
@@ -181,7 +182,7 @@ def test_a_script_needs_no_guard(command, tmp_path):
         "print(len(sweep(sys.argv[1], {'seed': [1]}, sys.argv[2], workers=2)), 'row')\n"
     )
     run = [sys.executable, script, command[1], tmp_path / "out"]
-    done = subprocess.run(run, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(run, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("1 row") == 1
     assert runs(tmp_path / "notebooks" / "tiny.ipynb") == {"-5 1": 1}
