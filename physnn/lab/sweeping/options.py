@@ -34,7 +34,8 @@ def parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     told = "run a parameterized notebook over a grid of parameters"
     more = f"{told.capitalize()}, on this machine or on a Dask cluster."
-    _sweep(commands.add_parser("sweep", help=told, description=more, epilog=EXAMPLES, formatter_class=raw))
+    usage = "physnn sweep NOTEBOOK --out FOLDER [--grid NAME=VALUES ...] [OPTIONS]"
+    _sweep(commands.add_parser("sweep", usage=usage, help=told, description=more, epilog=EXAMPLES, formatter_class=raw))
     told = "make the tables and the page of a sweep's folder"
     more = f"{told.capitalize()}, at any time, also while its sweep runs; or compare two of them."
     _report(commands.add_parser("report", help=told, description=more))
@@ -61,18 +62,28 @@ def _sweep(command: argparse.ArgumentParser) -> None:
         "--points", type=Path, metavar="FILE.csv", help="a line per point under a header of names; crossed with --grid"
     )
     grid(
-        "--zip", action="append", default=[], metavar="NAME,NAME", help="walk through their lists together; repeatable"
+        "--zip",
+        action="append",
+        default=[],
+        metavar="NAME,NAME",
+        help="pair their lists, first value with first value; repeatable",
     )
-    grid("--exclude", action="append", default=[], metavar='"NAME=VALUE ..."', help="leave these out; repeatable")
+    grid(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar='"NAME=VALUE ..."',
+        help="leave out what has all of these; repeatable",
+    )
     grid("--trials", type=int, metavar="N", help="draw the parameters that have distributions N times")
-    grid("--seed", type=int, default=0, help="of the draws (default: 0)")
+    grid("--seed", type=int, default=0, metavar="N", help="draw others (default: 0)")
     grid("--dry-run", action="store_true", help="show the points, their parameters and the estimated time; run nothing")
     _question(command)
     search = command.add_argument_group("what to search for, instead of drawing by chance").add_argument
-    search("--search", metavar="SAMPLER", help="of Optuna, for --trials trials: tpe, gp, qmc or random")
-    search("--maximize", metavar="NAME", help="the glued value to be as large as possible; the mean over the lists")
-    search("--minimize", metavar="NAME", help="or as small as possible")
-    search("--pruner", metavar="NAME", help="give up poor trials between their points: median or wilcoxon")
+    search("--search", metavar="SAMPLER", help="Optuna's tpe, gp, qmc or random, for --trials trials")
+    search("--maximize", metavar="NAME", help="a glued value that shall be large; of a trial, its points' mean")
+    search("--minimize", metavar="NAME", help="or one that shall be small")
+    search("--pruner", metavar="NAME", help="give up poor trials before their last point: median or wilcoxon")
     each = command.add_argument_group("how each point runs").add_argument
     each("--timeout", type=float, metavar="SECONDS", help="end a run that takes longer")
     each("--retries", type=int, default=0, metavar="N", help="run a failed point again up to N times (default: 0)")
@@ -84,9 +95,15 @@ def _sweep(command: argparse.ArgumentParser) -> None:
 
 def _question(command: argparse.ArgumentParser) -> None:
     add = command.add_argument_group("what to answer").add_argument
-    add("--replicates", action="append", default=[], metavar="NAME,...", help="means and intervals over them")
-    add("--baseline", action="append", default=[], metavar="NAME=VALUE", help="paired differences to it; repeatable")
-    add("--values", action="append", default=[], metavar="NAME,...", help="glued values (default: all numbers)")
+    add(
+        "--replicates",
+        action="append",
+        default=[],
+        metavar="NAME,...",
+        help="what only repeats, such as a seed: means over it",
+    )
+    add("--baseline", action="append", default=[], metavar="NAME=VALUE", help="differences to it, in pairs; repeatable")
+    add("--values", action="append", default=[], metavar="NAME,...", help="glued numbers (default: all)")
 
 
 def _report(command: argparse.ArgumentParser) -> None:
