@@ -26,11 +26,9 @@ def answers(answer: Answer, replicates: Sequence[str]) -> list[str]:
         columns = [
             (name, [cell(one, exact=True) for one in shown[column]]) for name, column in _settings(answer, shown)
         ]
-        columns.append(("n", [cell(n) for n in shown.n]))
         means = shown[["mean", "low", "high"]].itertuples(index=False, name=None)
         columns.append(("mean [95 %]", [interval(*mean) for mean in means]))
-        if compared:
-            columns += _differences(shown)
+        columns += _differences(shown) if compared else [("n", [cell(n) for n in shown.n])]
         cut = f'<p class="muted">The first {ROWS:,} of {len(table):,}; all are in means.csv.</p>' * (len(table) > ROWS)
         label = f"{value}, over {', '.join(replicates)}"
         parts += [
@@ -102,6 +100,7 @@ def _differences(table: pd.DataFrame) -> list[tuple[str, list[str]]]:
     intervals = table[["difference", "difference_low", "difference_high"]].itertuples(index=False, name=None)
     told = [
         ("minus baseline [95 %]", [interval(*each, sign="+") for each in intervals]),
+        ("n", [cell(n) for n in table.n]),
         ("pairs", [number(n, ".0f") for n in table.pairs]),
         ("d", [number(d, "+.2f") for d in table.effect]),
     ]
