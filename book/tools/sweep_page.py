@@ -1,14 +1,16 @@
 """Record a sweep for the book, ``python -m book.tools.sweep_page runs/signs``, and draw its page from the record.
 
 The record in ``results/sweep`` is what was asked (``sweep.json``) and the rows of the points, one a line, without the
-name of the machine. The notebooks and logs of the points are not part of it. Whenever the book is built the page is
-drawn, and lies beside the book's pages by ``html_extra_path`` in ``_config.yml``.
+name of the machine, and without a commit that is not in this history, where nobody could find it. The notebooks and
+logs of the points are not part of it. Whenever the book is built the page is drawn, and lies beside the book's pages
+by ``html_extra_path`` in ``_config.yml``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -38,10 +40,18 @@ def record(sweep: Path, target: Path) -> None:
     rows = [row for row in asked.rows(told, folder) if row["point"] in told.points]
     if [row["point"] for row in rows if row["status"] == "done"] != told.points:
         raise BookError(f"{asked.count(told, rows)} in {sweep}: only a sweep without gaps is recorded")
-    lines = [{name: cell for name, cell in row.items() if name not in PRIVATE} for row in rows]
+    commits = {name: name if in_history(name) else "" for name in {row["commit"] for row in rows}}
+    public = [{name: cell for name, cell in row.items() if name not in PRIVATE} for row in rows]
+    lines = [row | {"commit": commits[row["commit"]]} for row in public]
     target.mkdir(parents=True, exist_ok=True)
     files.write(target / ROWS, "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines))
     told.keep(Folder(target))
+
+
+def in_history(commit: str) -> bool:
+    """Tell whether a commit is one of those that led to this checkout."""
+    command = ["git", "--no-optional-locks", "merge-base", "--is-ancestor", commit, "HEAD"]
+    return bool(commit) and not subprocess.run(command, cwd=HERE, capture_output=True).returncode
 
 
 def draw(source: Path, target: Path) -> None:

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import re
 import shlex
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -114,10 +115,17 @@ def test_a_link_to_what_lies_beside_the_pages_is_to_the_copy_there(link, leads, 
     assert found["refuri"] == leads
 
 
-def test_only_a_whole_sweep_is_recorded_and_its_page_is_drawn_again(tmp_path):
+def test_a_commit_is_one_that_can_be_found():
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    assert sweep_page.in_history(head.stdout.strip()) == (head.returncode == 0)
+    assert not any(map(sweep_page.in_history, ("", "unknown", "0" * 40)))
+
+
+def test_only_a_whole_sweep_is_recorded_and_its_page_is_drawn_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep_page, "in_history", lambda commit: commit == "a" * 12)
     notebook = load(make_notebook(tmp_path))
     folder, target = Folder(tmp_path / "out"), tmp_path / "record"
-    rows = [row(number, host="my-laptop") for number in range(3)]
+    rows = [row(number, host="my-laptop", commit=commit * 12) for number, commit in enumerate("aab")]
     for each in rows[:2]:
         folder.keep(each, b"{}", "log")
     told = asked_of(notebook)
@@ -127,6 +135,8 @@ def test_only_a_whole_sweep_is_recorded_and_its_page_is_drawn_again(tmp_path):
         sweep_page.record(folder.path, target)
     folder.keep(rows[2], b"{}", "log")
     sweep_page.record(folder.path, target)
+    kept = [json.loads(line) for line in (target / sweep_page.ROWS).read_text(encoding="utf-8").splitlines()]
+    assert [each["commit"] for each in kept] == ["a" * 12, "a" * 12, ""]
     assert not [path for path in target.iterdir() if "my-laptop" in path.read_text(encoding="utf-8")]
     sweep_page.draw(target, tmp_path / "drawn")
     assert "3 of 3 points are done" in (tmp_path / "drawn" / "index.html").read_text(encoding="utf-8")
