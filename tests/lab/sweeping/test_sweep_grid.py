@@ -207,7 +207,8 @@ def test_a_grid_file_is_read_by_the_declared_types(tmp_path, capsys):
     grid.write_text(grid.read_text().replace("yes", "true"))
     assert cli.main([*command, "--grid", "data=digits"]) == 0
     shown = capsys.readouterr().out
-    assert "lr=0.001 seed=1 widths=[8, 4] quick=True data=digits" in shown
+    assert "  lr=0.001 seed=1 widths=[8, 4]\n" in shown
+    assert "every point has quick=True data=digits\n" in shown
     assert "8 points of tiny.ipynb" in shown
     assert cli.main([*command, "--grid", "lr=1"]) == 2
     assert "lr is given twice" in capsys.readouterr().err
