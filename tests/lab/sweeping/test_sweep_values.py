@@ -189,4 +189,5 @@ def test_a_grid_file_may_begin_with_a_byte_order_mark_and_quote_texts(tmp_path, 
     grid.write_text('lr: [1e-3, "0.5"]\ndata: "digits"\nseed: 007\n', encoding="utf-8-sig")
     command = ["sweep", str(notebook), "--file", str(grid), "--out", str(tmp_path / "out"), "--dry-run"]
     assert cli.main(command) == 0
-    assert "lr=0.001 data=digits seed=7\n" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "  lr=0.001\n" in said and "every point has data=digits seed=7\n" in said
