@@ -14,7 +14,7 @@ import yaml
 
 from physnn.lab.sweeping import cli, options
 from tests.lab.running.clusters import PATIENCE, wait_for
-from tests.lab.sweeping.sweeps import at_work_in, finish, make_notebook, runs
+from tests.lab.sweeping.sweeps import at_work_in, finish, make_notebook, runs, sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "book" / "sweeps.md").read_text(encoding="utf-8")
@@ -51,6 +51,15 @@ def test_a_printed_command_has_points(command, tmp_path, capsys, monkeypatch):
 )
 def test_a_printed_report_or_prune_is_understood(command):
     assert options.parser().parse_args(shlex.split(command)).folder == Path("runs/quartic")
+
+
+def test_the_notebook_that_is_shown_can_be_swept(tmp_path):
+    cell, body = blocks("python")[:2]
+    notebook = make_notebook(tmp_path, cell, body)
+    grid = ["--grid", "lr=0.1,0.5", "--grid", "decay=none", "--grid", "title=a b", "--workers", 1]
+    status, printed = sweep(notebook, *grid, "--out", tmp_path / "out")
+    assert status == 0, printed
+    assert list(pd.read_csv(tmp_path / "out" / "table.csv").steps) == [10, 2]
 
 
 def test_there_are_commands_to_test():
