@@ -10,10 +10,12 @@ from pathlib import Path
 import pandas as pd
 
 from physnn.lab.running import files
+from physnn.lab.statistics.stats import Interval
 from physnn.lab.sweeping import asked as folders
 from physnn.lab.sweeping.asked import Asked
 from physnn.lab.sweeping.compare import Comparison, compare
 from physnn.lab.sweeping.notebook import SweepError
+from physnn.lab.sweeping.numbers import spec
 from physnn.lab.sweeping.question import question
 from physnn.lab.sweeping.report import page, page_style
 from physnn.lab.sweeping.store import Folder
@@ -55,7 +57,8 @@ def against(first: str | Path, second: str | Path, replicates: Sequence[str] = (
         found = replace(found, table=found.table[found.table.value.isin(list(values))])
     files.write(other.path / NAMES[0], found.table.to_csv(index=False, lineterminator="\n"))
     files.write(other.path / NAMES[1], _page(asked, found, told, _names(one, other)[1]))
-    return "\n".join([*_summary(found), f"all of it: {other.path / NAMES[1]}"])
+    told = "\n".join(_summary(found)).replace("−", "-").replace("\N{NO-BREAK SPACE}", " ")  # for any terminal
+    return f"{told}\nall of it: {other.path / NAMES[1]}"
 
 
 def _names(one: Folder, other: Folder) -> tuple[str, str]:
@@ -85,8 +88,11 @@ def _summary(found: Comparison) -> list[str]:
         f"{len(exact) - len(changed)} of {len(exact)} values are the same in all of them",
     ]
     for name, row in changed.iterrows():
-        largest = table[table.value == name].largest
-        told = f", by at most {abs(largest).max():.4g}" if largest.notna().any() else ""
+        rows = table[table.value == name]
+        told = f", by at most {abs(rows.largest).max():.4g}" if rows.largest.notna().any() else ""
+        if len(rows) == 1 and rows.difference_low.notna().all():
+            mean = tuple(rows[["difference", "difference_low", "difference_high"]].iloc[0])
+            told += f"; second − first is {Interval(*mean, 0).format(spec(*mean, '+'))}"
         lines.append(f"  {name} differs in {row.pairs - row.equal:,} of {row.pairs:,}{told}")
     return lines
 

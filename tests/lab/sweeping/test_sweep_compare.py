@@ -116,5 +116,8 @@ def test_two_folders_and_old_code_with_new(tmp_path, monkeypatch, capsys):
         assert str(tmp_path) not in page
         assert ("<td>energy</td>" in page) != same and "<td>n</td>" not in page
         assert list(pd.read_csv(tmp_path / after / "comparison.csv").pairs) == [4] * 4
+    assert cli.main(["report", str(tmp_path / "first"), str(tmp_path / "first")]) == 0
+    # A difference of 0 in four pairs, and 1, 1.375, 1.25, 1.125 in four: Student's t of 7 degrees of freedom.
+    assert "by at most 1.375; second - first is +0.59 [+0.06, +1.13]\n" in capsys.readouterr().out
     assert cli.main(["report", str(tmp_path / "first"), str(tmp_path / "none")]) == 2
     assert cli.main(["report", str(tmp_path / "first"), str(tmp_path / "second"), "--baseline", "quartic=0"]) == 2
