@@ -5,6 +5,7 @@ import hashlib
 import importlib.util
 import json
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,10 @@ from pathlib import Path
 from physnn.lab.chapter.contract import Declaration, ParameterError, declarations
 from physnn.lab.running import closure
 from physnn.lab.sweeping.table import RESERVED
+
+# A worker reads sources for a run in one thread and for the driver's question in another. Where both are in Python's
+# parser, 3.11 may raise a SystemError (CPython issue 106905).
+READING = threading.Lock()
 
 
 class SweepError(ValueError):
@@ -90,7 +95,9 @@ def made_from(text: str, folder: Path) -> str:
 
     code = [cell for cell in nbformat.reads(text, as_version=4).cells if cell.cell_type == "code"]
     declared = [cell.source for cell in code if "parameters" in cell.metadata.get("tags", [])]
-    return closure.of_cells([cell.source for cell in code], folder, re.findall(r"[\w-]+", "\n".join(declared))).digest()
+    words = re.findall(r"[\w-]+", "\n".join(declared))
+    with READING:
+        return closure.of_cells([cell.source for cell in code], folder, words).digest()
 
 
 def unknown(name: object, contract: Mapping[str, Declaration]) -> str:

@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 
 import physnn
+from physnn.lab.running import closure
 from physnn.lab.running.cluster import remote
 from physnn.lab.sweeping import cli
+from physnn.lab.sweeping.notebook import READING, made_from
 from tests.lab.running.clusters import running, wait_for
 from tests.lab.sweeping.sweeps import finish, make_notebook, runs, start
 
@@ -86,6 +88,19 @@ def test_nothing_is_handed_out_before_a_worker_has_joined(command, tmp_path):
         cluster.worker(PYTHONPATH=without(tmp_path / "bare", "ipykernel"))
         status, printed = finish(driver)
     assert (status, "lacks ipykernel" in printed, "lost" in printed) == (2, True, False)
+
+
+def test_sources_are_read_by_one_thread_at_a_time(tmp_path, monkeypatch):
+    """Two in Python's parser at once have lost a point of a busy cluster."""
+    found, text = closure.of_cells, make_notebook(tmp_path).read_text()
+
+    def read(*given):
+        assert not READING.acquire(blocking=False)
+        return found(*given)
+
+    monkeypatch.setattr(closure, "of_cells", read)
+    assert len(made_from(text, tmp_path)) == 64
+    assert not READING.locked()
 
 
 def test_a_file_that_is_being_written_is_read_again(tmp_path):
