@@ -2,48 +2,36 @@
 
 import math
 from pathlib import Path
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
-import torch
 
-from book.tools import pairs
-from physnn.lab.figures import interactive as interactives
-from physnn.lab.figures import plots
 from physnn.lab.physics import wells
+from tests.chapters.pushed import drawn
 from tests.reading import CHROMIUM, Complaints, opened, served
 
 SOURCE = Path(__file__).resolve().parents[2] / "notebooks" / "exploration.md"
-MARKS = ("from bokeh.layouts", "RACE_START =", "RACE_LOOK =", "RACE_ADVANCE =", "RACE_SHOW =", "RACE_PAPER =")
-MARKS += ("size = Slider(", "landscape = figure(", "interactive(\n")  # the cells that make the figure
+BEFORE = """
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+from physnn.lab.figures import plots
+from physnn.lab.physics import wells
+
+glue, p, at = lambda *_: None, SimpleNamespace(seed=0), wells.places()
+"""
 VALUE = "name => Bokeh.documents[0].get_model_by_name(name)"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH (Debian: apt-get install chromium)")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    """Make the figure as the chapter does, alone on a page."""
-    shown = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(interactives, "display", lambda output: shown.append(output.data))
-        names = {"np": np, "torch": torch, "plots": plots, "wells": wells, "at": wells.places()}
-        names |= {"p": SimpleNamespace(seed=0), "glue": lambda *_: None}
-        cells = [cell for cell in pairs.notebook(SOURCE).cells if cell.cell_type == "code"]
-        for mark in MARKS:
-            (cell,) = [cell for cell in cells if mark in cell.source]
-            exec(compile(cell.source, mark, "exec"), names)
-    out = tmp_path_factory.mktemp("race")
-    head = '<!doctype html><html data-theme="light"><meta charset="utf-8"><link rel="icon" href="data:,">'
-    (out / "race.html").write_text(f"{head}<body>{shown[0]}</body></html>", encoding="utf-8")
-    return out
-
-
-@pytest.fixture(scope="module")
-def address(folder):
+def address(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("race")
+    drawn(SOURCE, "from bokeh.layouts", BEFORE, folder)
     with served(folder) as address:
-        yield f"{address}race.html"
+        yield f"{address}index.html"
 
 
 @pytest.fixture

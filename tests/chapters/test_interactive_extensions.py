@@ -1,52 +1,43 @@
 """The walkers that a reader moves, from the chapter's own cells, in Chromium: cold they stay, and warm they find."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 
 from book.tools import pairs
-from physnn import Langevin
-from physnn.lab.figures import interactive as interactives
-from physnn.lab.figures import plots
 from physnn.lab.physics import densities
+from tests.chapters.pushed import drawn
 from tests.reading import CHROMIUM, Complaints, opened, served
 
 SOURCE = Path(__file__).resolve().parents[2] / "notebooks" / "extensions.md"
-MARKS = ("from bokeh.layouts", "CROWD_SLOPES =", "CROWD_WALK =", "CROWD_SHOW =", "kind = Slider(", "plane = figure(")
-MARKS += ("def counted(", "interactive(column(")  # the cells that make the figure
+BEFORE = """
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+from physnn import Langevin
+from physnn.lab.figures import plots
+from physnn.lab.metrics.coverage import counts, covered, total_variation
+from physnn.lab.physics import densities
+
+glue, p = lambda *_: None, SimpleNamespace(seed=0)
+"""
 VALUE = "name => Bokeh.documents[0].get_model_by_name(name)"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH (Debian: apt-get install chromium)")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    """Make the figure as the chapter does, alone on a page."""
-    from physnn.lab.metrics.coverage import counts, covered, total_variation
-
-    shown = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(interactives, "display", lambda output: shown.append(output.data))
-        names = {"np": np, "torch": torch, "plots": plots, "densities": densities, "Langevin": Langevin}
-        names |= {"p": SimpleNamespace(seed=0), "glue": lambda *_: None, "json": __import__("json")}
-        names |= {"counts": counts, "covered": covered, "total_variation": total_variation}
-        cells = [cell for cell in pairs.notebook(SOURCE).cells if cell.cell_type == "code"]
-        for mark in MARKS:
-            (cell,) = [cell for cell in cells if mark in cell.source]
-            exec(compile(cell.source, mark, "exec"), names)
-    out = tmp_path_factory.mktemp("crowd")
-    head = '<!doctype html><html data-theme="light"><meta charset="utf-8"><link rel="icon" href="data:,">'
-    (out / "crowd.html").write_text(f"{head}<body>{shown[0]}</body></html>", encoding="utf-8")
-    return out
-
-
-@pytest.fixture(scope="module")
-def address(folder):
+def address(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("crowd")
+    cells = pairs.notebook(SOURCE).cells
+    (judged,) = [cell.source for cell in cells if cell.cell_type == "code" and "def judged(" in cell.source]
+    drawn(SOURCE, "from bokeh.layouts", BEFORE + judged, folder)
     with served(folder) as address:
-        yield f"{address}crowd.html"
+        yield f"{address}index.html"
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from book.tools import pairs
 from physnn.lab.physics import disc
-from tests.reading import CHROMIUM, Complaints, chromium, opened, served
+from tests.chapters.pushed import pushed
+from tests.reading import CHROMIUM
 
 SOURCE = Path(__file__).resolve().parents[2] / "notebooks" / "geometry.md"
 
@@ -17,33 +17,10 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PAT
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """The figure as the chapter's cells make it, alone on a page."""
-    import physnn.lab.figures.interactive as module
-
-    cells = [cell.source for cell in pairs.notebook(SOURCE).cells if cell.cell_type == "code"]
-    first = next(i for i, cell in enumerate(cells) if 'name="nodes"' in cell)
-    last = next(i for i, cell in enumerate(cells) if "interactive(column" in cell)
-    shown = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "display", lambda output, **_: shown.append(output))
-        names = {"places": disc.tree_layout(2, 7, 1.0)}
-        head = "import numpy as np\nfrom physnn.lab.figures import plots\nfrom physnn.lab.physics import disc\n"
-        exec(head + "colors = plots.COLORS\n", names)
-        for cell in cells[first : last + 1]:
-            exec(cell, names)
-    folder = tmp_path_factory.mktemp("push")
-    (folder / "index.html").write_text(
-        '<!doctype html><html data-theme="light"><meta charset="utf-8"><link rel="icon" href="data:,">'
-        f"<body><article>{shown[0].data}</article></body></html>"
-    )
-    with (
-        served(folder) as address,
-        chromium() as browser,
-        opened(browser, f"{address}index.html") as (page, complaints),
-    ):
-        page.wait_for_function("window.Bokeh?.documents.length > 0")
-        page.wait_for_selector(".noUi-handle")
+    before = "import numpy as np\nfrom physnn.lab.figures import plots\nfrom physnn.lab.physics import disc\n"
+    before += "colors = plots.COLORS\nplaces = disc.tree_layout(2, 7, 1.0)\n"
+    with pushed(SOURCE, 'name="nodes"', before, tmp_path_factory.mktemp("push")) as page:
         yield page
-        assert complaints == Complaints()
 
 
 def source(page, name, *axes):
