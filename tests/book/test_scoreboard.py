@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from scipy.stats import ttest_rel
 from sklearn.metrics import roc_auc_score
 
 from book.tools import cards, claims
@@ -260,7 +261,39 @@ def test_the_verdicts_on_record_follow_from_the_numbers(board):
         gap = error["60,000 images: proposal"] - error["60,000 images: cross-entropy"]
         assert gap.min() > 0 and means["proposal"][-1] > 3 * means["cross-entropy"][-1]
     assert verdict[13] == "part" and not board.judgements[13].repaired
+
+    cooled = pd.read_csv(ROOT / "results" / "bounds" / "table.csv")
+    cooled = cooled[(cooled.phase == "final") & (cooled.epoch > 0)]
+    highest = cooled.groupby("arm").validation_accuracy.max()
+    assert highest[["as printed, prior at the start", "as printed, prior from half"]].max() <= 0.9
+    works = cooled[(cooled.arm == "plain, prior at the start") & (cooled.validation_accuracy > 0.9)]
+    assert works.groupby("seed").heat_bound.min().mean() < 0.5
+    assert verdict[14] == "fails" and not board.judgements[14].repaired
+
+    answered = final("suitability", 4).test_accuracy
+    problems = ("MNIST", "50 images per class", "40 % wrong labels", "noisy tree", "MNIST-1D", "breast cancer")
+    for arm in ("proposal, as printed", "proposal, at its best", "proposal, repaired"):
+        behind = 0
+        for problem in problems:
+            own, *rivals = (answered[f"{problem}: {name}"] for name in (arm, "AdamW MLP", "boosted trees"))
+            assert own.mean() < max(rival.mean() for rival in rivals)  # no win
+            behind += any(own.mean() < rival.mean() and 12 * ttest_rel(own, rival).pvalue < 0.05 for rival in rivals)
+        assert behind >= 3  # after Bonferroni, which is stricter than Holm
+    over = sum(answered[f"{each}: proposal, at its best"] - answered[f"{each}: AdamW MLP"] for each in problems)
+    assert over.mean() / 6 < -0.15 and over.max() < 0
+    assert verdict[15] == verdict[18] == "fails"
     assert {number for number, judged in verdict.items() if judged == "holds"} == {10, 11}
+
+
+def test_what_a_lost_run_counts_is_in_the_unit_of_its_column():
+    """A share that is shown in percent is at most one, and so is what stands for it where a run diverged."""
+    scaled = [
+        how
+        for claim in CLAIMS
+        for how in claim.rule.get("effects", {}).values()
+        if how.get("scale") == 100 and "lost" in how
+    ]
+    assert len(scaled) > 20 and all(abs(how["lost"]) <= 1 for how in scaled)
 
 
 def test_no_verdict_hangs_on_an_interval_that_the_exact_test_does_not_bear_out(board):
