@@ -128,10 +128,10 @@ def test_sizes_are_kept_and_labels_hold(digits):
 
 
 def test_on_digits_charges_and_sizes_help_where_labels_are_few(digits):
-    """One label per class, mean over four draws: charges beat what holds, and sizes with a threshold beat charges."""
+    """One label per class, mean over three draws: charges beat what holds, and sizes with a threshold beat charges."""
     weights, labels, shares = digits
     rows = []
-    for seed in range(4):
+    for seed in range(3):
         index = balanced(labels, 10, torch.Generator().manual_seed(seed))
         flat = graph_field.laplace(weights, index, labels[index], 10)
         charged = graph_field.poisson(weights, index, labels[index], 10)

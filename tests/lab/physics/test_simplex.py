@@ -63,7 +63,7 @@ def test_sizes_are_kept_whatever_the_scale_and_the_skew():
     shares = torch.tensor([0.1, 0.2, 0.3, 0.4])
     for scale in (1e-6, 1.0, 1e4):
         got = torch.bincount((scale * field + simplex.offsets(scale * field, shares)).argmax(1), minlength=4) / 4000
-        assert (got - shares).abs().max() < 0.002
+        assert (got - shares).abs().max() < 0.004
     assert simplex.offsets(torch.ones(5, 4), shares).tolist() == [0] * 4
 
 
