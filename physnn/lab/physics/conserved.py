@@ -12,11 +12,14 @@ falls into one class costs more than any number.
 
 import math
 
+import torch
 from torch import Tensor
 
 from physnn.lab.physics.simplex import check_shares, entropy, wells
 
-SHARPENING = {"wells": wells, "entropy": entropy}
+SHARPENING = ("wells", "entropy")
+ALIKE = 1 / (16 * math.log(2))  # of entropy: halfway between two classes it is then as high as the wells
+PLACES = 100_001  # shares of a class that are tried for the line of collapse
 LEAST = 1.0e-8  # below it a mean is no smaller
 
 
@@ -49,7 +52,8 @@ def conserved_energy(
         depth: :math:`1/\varepsilon`, at least 0, likewise.
         shares: s, of shape (C,), above 0 with the sum 1; None for a field that is not conserved.
         conservation: :math:`\lambda`, at least 0, likewise.
-        sharpening: ``"wells"`` for W, or ``"entropy"`` for :math:`-\sum_c u_c \ln u_c` in its place.
+        sharpening: ``"wells"`` for W, or ``"entropy"`` for :math:`-\sum_c u_c \ln u_c / (16 \ln 2)` in its place,
+            which is as high between two classes: 1/16.
 
     Returns:
         E, of the leading shape: for one network a scalar.
@@ -69,7 +73,8 @@ def conserved_energy(
     if sharpening not in SHARPENING:
         raise ValueError(f"sharpening must be one of {', '.join(SHARPENING)}, got {sharpening!r}")
     apart = (u.unsqueeze(-2) - neighbours).square().sum(-1)
-    energy = stiffness / 2 * (weights * apart).sum(-1).mean(-1) + depth * SHARPENING[sharpening](u).mean(-1)
+    height = wells(u) if sharpening == "wells" else ALIKE * entropy(u)
+    energy = stiffness / 2 * (weights * apart).sum(-1).mean(-1) + depth * height.mean(-1)
     if shares is None:
         return energy
     check_shares(shares, u.shape[-1])
@@ -100,18 +105,25 @@ def pinning() -> float:
     return 1 / 16
 
 
-def collapse(classes: int, cut: float) -> float:
-    r"""Return the :math:`\kappa` above which one class for all costs less than the right answer, if nothing is kept.
+def collapse(classes: int, cut: float, depth: float = 0.0) -> float:
+    r"""Return the :math:`\kappa` above which a field that is alike everywhere costs less than the right answer.
 
     .. math::
-        \frac\kappa2\,q > \ln C
+        \frac\kappa2\,q > \min_p\; \Bigl[-\frac1C \ln p - \frac{C - 1}{C} \ln\frac{1 - p}{C - 1}
+        + \frac1\varepsilon\,W\Bigr]
 
-    with the cut q, the mean of :math:`\sum_j w_{ij}|y_i - y_j|^2` over the right answers y. The left side is what the
-    right answer costs, and the right one what labels cost that a field without classes ignores.
+    if nothing is kept. The left side is what the right answers y cost, with the cut q, the mean of
+    :math:`\sum_j w_{ij}|y_i - y_j|^2`. The right side is what a field costs, on labels of as many of each class and in
+    wells of a depth :math:`1/\varepsilon`, that has p of one class and the same of each other at all nodes. Without
+    wells it is :math:`\ln C`, at :math:`p = 1/C`; with deep ones, one class has nearly all.
 
     Raises:
         ValueError: the cut is not above 0.
     """
     if not cut > 0:
         raise ValueError(f"cut must be above 0, got {cut:g}")
-    return 2 * math.log(classes) / cut
+    p = torch.linspace(1 / classes, 1, PLACES, dtype=torch.float64)[:-1]
+    other = (1 - p) / (classes - 1)
+    height = ((1 - p) * (1 - other) ** (classes - 1)).square()
+    costs = -(p.log() + (classes - 1) * other.log()) / classes + depth * height
+    return 2 * float(costs.min()) / cut

@@ -26,7 +26,16 @@ def test_the_energy_is_its_formula():
     found = conserved_energy(u, there, weights, stiffness=2.5, depth=0.7, shares=shares, conservation=1.5)
     assert float(found) == pytest.approx(float(expected))
     entropy = conserved_energy(u, there, 0 * weights, depth=2.0, sharpening="entropy")
-    assert float(entropy) == pytest.approx(float(-2 * (u * u.log()).sum(1).mean()))
+    assert float(entropy) == pytest.approx(float(-2 * (u * u.log()).sum(1).mean()) / (16 * math.log(2)))
+
+
+def test_entropy_is_as_high_between_two_classes_as_the_wells():
+    half = torch.tensor([[0.5, 0.5, 0.0]], dtype=torch.float64)
+    found = [
+        float(conserved_energy(half, half[:, None], torch.ones(1, 1), depth=3.0, sharpening=kind))
+        for kind in ("wells", "entropy")
+    ]
+    assert found == pytest.approx([3 / 16] * 2)
 
 
 def test_networks_side_by_side_have_each_its_own_energy():
@@ -87,8 +96,21 @@ def test_a_node_holds_out_below_the_line_of_pinning_and_not_above():
     assert float(slope(u)[0] - slope(u)[1]) == pytest.approx(2 * 0.75 * 0.25 * (1 - 2 * 0.75))
 
 
-def test_one_class_for_all_is_cheaper_above_the_line_of_collapse():
-    assert collapse(10, 0.1) / 2 * 0.1 == pytest.approx(math.log(10))
+@pytest.mark.parametrize("depth", [0.0, 10.0, 100.0])
+def test_a_field_that_is_alike_everywhere_is_cheaper_above_the_line_of_collapse_and_not_below(depth):
+    """On labels of ten classes and a graph with a cut of 0.1, against all fields that prefer one class or none."""
+
+    def alike(p):
+        u = torch.tensor([[p, *[(1 - p) / 9] * 9]], dtype=torch.float64)
+        labels = -float(u.log().mean())
+        return labels + float(conserved_energy(u, u[:, None], torch.ones(1, 1).double(), depth=depth))
+
+    cheapest = min(minimize_scalar(alike, bounds=b, method="bounded").fun for b in ((0.01, 0.5), (0.5, 1 - 1e-9)))
+    assert collapse(10, 0.1, depth) / 2 * 0.1 == pytest.approx(cheapest, rel=1e-5)
+    assert depth or cheapest == pytest.approx(math.log(10))
+
+
+def test_a_graph_without_a_cut_has_no_line():
     with pytest.raises(ValueError, match="cut must be above 0"):
         collapse(10, 0.0)
 

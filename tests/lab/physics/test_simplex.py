@@ -71,3 +71,10 @@ def test_sizes_are_kept_whatever_the_scale_and_the_skew():
 def test_shares_that_are_none_are_refused(shares):
     with pytest.raises(ValueError, match="shares must be 3 numbers above 0"):
         simplex.offsets(torch.zeros(5, 3), torch.tensor(shares))
+
+
+def test_sizes_that_are_kept():
+    labels = torch.tensor([0, 1, 1, 2, 1])
+    assert simplex.kept(labels, "free") is None
+    assert simplex.kept(labels, "known").tolist() == pytest.approx([0.2, 0.6, 0.2])
+    assert simplex.kept(labels, "equal").tolist() == pytest.approx([1 / 3] * 3)

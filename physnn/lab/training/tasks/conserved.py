@@ -3,15 +3,18 @@ r"""A network in a field: few labels, many images without, and the energy of the
 .. math::
     L = \operatorname{mean}\bigl(-\ln u_{y}\bigr) + E(u), \qquad u = \operatorname{softmax} f_\theta(x)
 
-with E of :mod:`physnn.lab.physics.conserved` on the graph of the training images, by their principal components,
-which are also what the network sees. A step takes labelled images, and nodes with one neighbour of each, drawn by its
-weight. The validation and the test images are in no graph. An epoch is no pass: it is 100 steps. The seed chooses
-which training images have labels.
+with E of :mod:`physnn.lab.physics.conserved` on the graph of the training images, by their principal components, which
+are also what the network sees. A step takes labelled images, and nodes with one other of each, where a walk ends that
+goes to a neighbour, drawn by its weight, and from there on with a chance of :math:`1 - 1/r` at each step. Of a reach r
+of 1 it is a neighbour; of :math:`1 + \tau` its place has the law of the diffusion of a time :math:`\tau`, :math:`(D +
+\tau L)^{-1} D`, without those that stay (:mod:`physnn.lab.physics.graph_field`). What the graph teaches, by itself, is
+learned from as many nodes in a step as there are images in one of the field. The validation and the test images are in
+no graph. An epoch is no pass: it is 100 steps. The seed chooses which training images have labels.
 """
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import torch
@@ -21,12 +24,13 @@ from torch import Tensor
 from physnn.lab.data.graphs import Graph, nearest, principal
 from physnn.lab.data.images import load
 from physnn.lab.data.problems import balanced
+from physnn.lab.metrics.answers import pack
 from physnn.lab.models.network import seeded
 from physnn.lab.models.ordered import Recipe, read
 from physnn.lab.physics import graph_field
-from physnn.lab.physics.conserved import conserved_energy
+from physnn.lab.physics.simplex import kept
 from physnn.lab.training.chance import Chance
-from physnn.lab.training.engine import Engine
+from physnn.lab.training.field_engine import FieldEngine
 from physnn.lab.training.task import Budget, Column, Replica
 from physnn.lab.training.updates import Update
 
@@ -47,62 +51,27 @@ COLUMNS: Mapping[str, Column] = {
     "largest": Column(
         "share of the validation images that the most frequent answer has", "largest class", decimals=3, tolerance=2e-3
     ),
-    "apart": Column("mean of |u_i - u_j|² over the ties of an epoch's steps", tolerance=2e-2),
+    "apart": Column("mean of |u_i - u_j|² over the pairs of an epoch's steps", tolerance=2e-2),
     "loss": Column("mean over the steps of an epoch", "training loss, last epoch"),
     "norm": Column("norm of the parameters"),
     "distance": Column("distance of the parameters from their start", "distance from the start"),
+    "validation_right": Column(
+        "which of the first 2,000 validation images are answered rightly, packed, of the extra `answers`"
+    ),
+    "test_right": Column("which test images are answered rightly, packed, of the extra `answers`"),
+    "taught_accuracy": Column(
+        "share of the training images that the graph, which teaches, answers rightly", "the graph's own, %", **ACCURACY
+    ),
+    "taught_seconds": Column("of finding what the graph teaches, before the training"),
     "seconds": Column("of training, cumulative, shared among those trained together"),
 }
 SCORE, RESULT = "validation_accuracy", "test_accuracy"
 STEPS = 100  # an epoch
 LABELLED = 64  # labelled images of a step at most
 COMPONENTS, NEIGHBOURS = 50, 10
-TIME = 10.0  # of the diffusion between two cuts, where labels come from the graph
+FARTHEST = 100  # steps of a walk, at most
+WATCHED = 2000  # validation images whose answers are kept
 STREAM, ORDER = 0x11AB, 0x0DE5  # which images have labels; which are taken in a step
-
-
-class FieldEngine(Engine):
-    """Replicas in a field: outputs are those of labelled images, then of nodes, then of one neighbour of each."""
-
-    recipes: Sequence[Recipe]
-    shares: Tensor
-    passed = 0.0  # share of the training
-    apart: Tensor
-
-    def losses(self, outputs: Tensor, y: Tensor) -> Tensor:
-        """Return each replica's loss, of shape (R,), for labels (R, B), or (1, B) for all, of the first B outputs."""
-        kind, count = self.recipes[0].loss, y.shape[1]
-        if kind == "printed":
-            return self._printed(outputs, y)
-        wrong = -F.log_softmax(outputs[:, :count], -1).gather(2, y.expand(len(outputs), -1).unsqueeze(2)).mean((1, 2))
-        if kind != "field":
-            return wrong
-        here, there = outputs[:, count:].softmax(-1).chunk(2, 1)
-        self.apart = (here - there).detach().square().sum(-1).mean(-1)
-        numbers = {name: self._of(name) for name in ("stiffness", "depth", "conservation")}
-        ramp = self.recipes[0].ramp
-        numbers["depth"] = numbers["depth"] * (min(1.0, self.passed / ramp) if ramp else 1.0)
-        energy = conserved_energy(
-            here,
-            there.unsqueeze(2),
-            torch.ones_like(here[..., :1]),
-            shares=self.shares if self.recipes[0].conserved else None,
-            sharpening=self.recipes[0].sharpening,
-            **numbers,
-        )
-        return wrong + energy
-
-    def _printed(self, outputs: Tensor, y: Tensor) -> Tensor:
-        """Return the post's loss with the graph in the place of the class index, and its outputs as they are."""
-        u = outputs / outputs.abs().amax((1, 2), keepdim=True).clamp(min=1e-12)
-        d = u[:, : y.shape[1]] - F.one_hot(y, u.shape[-1])
-        here, there = u[:, y.shape[1] :].chunk(2, 1)
-        apart = (here - there).square().sum(-1).mean(-1)
-        self.apart = apart.detach()
-        return ((0.0035 * d.square() - 5 * d.pow(4)).mean((1, 2)) + self._of("stiffness") / 2 * apart).abs()
-
-    def _of(self, name: str) -> Tensor:
-        return torch.tensor([getattr(recipe, name) for recipe in self.recipes], device=self.params[0].device)
 
 
 def run(
@@ -111,10 +80,10 @@ def run(
     """Train replicas of one architecture; give what ``COLUMNS`` lists, with ``test_accuracy`` last if there is a test.
 
     Raises:
-        ValueError: an extra, or more labels than there are.
+        ValueError: an extra that is none, or more labels than there are.
     """
-    if budget.extras:
-        raise ValueError(f"conserved knows no extras, got {sorted(budget.extras)}")
+    if unknown := {*budget.extras} - {"answers"}:
+        raise ValueError(f"conserved knows the extra answers, got {sorted(unknown)}")
     recipe, seeds = recipes[0], [replica.seed for replica in replicas]
     parts = _points(budget.data, budget.device)
     chance = Chance([seed ^ ORDER for seed in seeds], budget.device)
@@ -125,20 +94,28 @@ def run(
     )
     update = partial(Update, recipes, [replica.lr for replica in replicas], noise, steps=budget.epochs * STEPS)
     engine = FieldEngine(networks, F.cross_entropy, update, device=budget.device)
-    engine.recipes, engine.shares = recipes, torch.bincount(parts["labels"]).double() / len(parts["labels"])
-    taught = None
+    engine.recipes, engine.shares = recipes, kept(parts["labels"], recipe.sizes)
+    taught, of_graph = None, {}
     if recipe.loss == "taught":
-        taught = torch.stack([_taught(budget.data, recipe.labels, seed) for seed in dict.fromkeys(seeds)])
+        found = [_taught(budget.data, r.labels, seed, r.time) for r, seed in zip(recipes, seeds, strict=True)]
+        taught = torch.stack([answers for answers, _ in found]).to(budget.device)
+        of_graph = {"taught_accuracy": (taught == parts["labels"]).double().mean(1)}
+        of_graph["taught_seconds"] = torch.tensor([seconds for _, seconds in found])
     seconds, averages = 0.0, {name: torch.full((len(replicas),), torch.nan) for name in ("loss", "apart")}
     for epoch in range(budget.epochs + 1):
         if epoch:
             start = time.perf_counter()
             averages = _epoch(engine, chance, torch.stack(index), taught, budget, epoch)
             seconds += (time.perf_counter() - start) / len(replicas)
-        measured = {**averages, **_judged(engine, parts, "validation"), **engine.lengths()}
+        measured, right = _judged(engine, parts, "validation")
+        measured |= {**averages, **engine.lengths(), **of_graph}
+        packed = {"validation_right": right[:, :WATCHED]}
         if epoch == budget.epochs and budget.test:
-            measured["test_accuracy"] = _judged(engine, parts, "test")["test_accuracy"]
-        columns = {name: value.tolist() for name, value in measured.items()}
+            last, packed["test_right"] = _judged(engine, parts, "test")
+            measured["test_accuracy"] = last["test_accuracy"]
+        columns: dict[str, list] = {name: value.tolist() for name, value in measured.items()}
+        if epoch == budget.epochs and "answers" in budget.extras:
+            columns |= {name: [pack(row.numpy()) for row in rows.cpu()] for name, rows in packed.items()}
         yield [
             {**{name: column[i] for name, column in columns.items()}, "seconds": seconds} if alive else None
             for i, alive in enumerate(engine.alive)
@@ -171,19 +148,20 @@ def _epoch(
     engine.apart = torch.full((len(engine.alive),), torch.nan)
     for step in range(STEPS):
         engine.passed = (epoch - 1 + step / STEPS) / budget.epochs
+        few = min(LABELLED, index.shape[1])
         if taught is not None:
-            nodes = _drawn(chance, len(inputs), count)
-            places, y = nodes, taught.gather(1, nodes)
+            places = chance.share(_drawn(chance, len(inputs), few + 2 * count))
+            y = taught.gather(1, places.expand(len(taught), -1))
         else:
-            few = min(LABELLED, index.shape[1])
             some = _drawn(chance, index.shape[1], few) if few < index.shape[1] else None
-            places = index if some is None else index.gather(1, some)
+            places = chance.share(index if some is None else index.gather(1, some))
             y = every[places]
             if kind != "labels":
                 nodes = _drawn(chance, len(inputs), count)
-                places = torch.cat([places, nodes, _beside(chance, budget.data, nodes)], 1)
-        x, y = chance.share(inputs[places]), chance.share(y)
-        losses.append(engine.step(x, y))
+                ends = _walked(chance, budget.data, nodes, [recipe.reach for recipe in engine.recipes])
+                here = torch.cat([places, chance.share(nodes)], 1)
+                places = torch.cat([here.expand(len(ends), -1), ends], 1)
+        losses.append(engine.step(inputs[places], y))
         apart.append(engine.apart)
     engine.settle()
     return {"loss": torch.stack(losses).double().mean(0), "apart": torch.stack(apart).double().mean(0)}
@@ -195,12 +173,24 @@ def _drawn(chance: Chance, among: int, count: int) -> Tensor:
     return torch.stack(several).to(chance.device)
 
 
-def _beside(chance: Chance, data: str, nodes: Tensor) -> Tensor:
-    """Return one neighbour of each node, drawn by its weight; both of shape (G, B)."""
+def _walked(chance: Chance, data: str, nodes: Tensor, reach: Sequence[float]) -> Tensor:
+    """Return where a walk from each of the nodes, of shape (G, B), ends for each replica, (R, B).
+
+    Replicas of one seed walk the same way, each as far as its own reach says.
+    """
     steps, neighbours = _walk(data)
-    chosen = torch.stack([torch.rand(nodes.shape[1], 1, generator=generator) for generator in chance.generators])
-    which = (steps[nodes.cpu()] < chosen).sum(-1, keepdim=True).clamp(max=NEIGHBOURS - 1)
-    return neighbours[nodes.cpu()].gather(-1, which).squeeze(-1).to(nodes.device)
+    size = nodes.shape[1]
+    drawn = torch.stack([torch.rand(FARTHEST + 1, size, 1, generator=generator) for generator in chance.generators])
+    # Longer than l with a chance of (1 - 1/r)^l.
+    lot, stay = chance.share(1 - drawn[:, -1, :, 0]), 1 - 1 / torch.tensor(reach).unsqueeze(1)
+    lengths = (lot.log() / stay.log()).ceil().clamp(1, FARTHEST).long()
+    place, way = nodes.cpu(), []
+    for step in range(int(lengths.max())):
+        which = (steps[place] < drawn[:, step]).sum(-1, keepdim=True).clamp(max=NEIGHBOURS - 1)
+        place = neighbours[place].gather(-1, which).squeeze(-1)
+        way.append(place)
+    ways = chance.share(torch.stack(way, -1))
+    return ways.expand(len(reach), -1, -1).gather(-1, lengths.unsqueeze(-1) - 1).squeeze(-1).to(nodes.device)
 
 
 @cache
@@ -211,24 +201,32 @@ def _walk(data: str) -> tuple[Tensor, Tensor]:
     return (ties.cumsum(1) / ties.sum(1, keepdim=True)).float(), tied.neighbours
 
 
-@cache
-def _taught(data: str, labels: int, seed: int) -> Tensor:
-    """Return what the graph makes of the labels, of shape (n,): Poisson field, classes' sizes, threshold dynamics."""
+@lru_cache(100)
+def _taught(data: str, labels: int, seed: int, cut: float) -> tuple[Tensor, float]:
+    """Return what the graph makes of the labels, of shape (n,), and the seconds: Poisson field, sizes, cuts."""
     every, index = _points(data, "cpu")["labels"], labelled(data, labels, seed)
-    shares = torch.bincount(every).double() / len(every)
-    field = graph_field.poisson(graph(data).weights, index, every[index], len(shares))
-    return graph_field.threshold(graph(data).weights, field, index, every[index], TIME, shares)[0]
+    weights, start = graph(data).weights, time.perf_counter()
+    field = _poisson(data, labels, seed)
+    found, _ = graph_field.threshold(weights, field, index, every[index], cut, kept(every, "known"))
+    return found, time.perf_counter() - start
+
+
+@lru_cache(4)
+def _poisson(data: str, labels: int, seed: int) -> Tensor:
+    every, index = _points(data, "cpu")["labels"], labelled(data, labels, seed)
+    return graph_field.poisson(graph(data).weights, index, every[index], int(every.max()) + 1)
 
 
 @torch.no_grad()
-def _judged(engine: FieldEngine, parts: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    """Return what is measured on a split, each of shape (R,)."""
+def _judged(engine: FieldEngine, parts: Mapping[str, Tensor], name: str) -> tuple[dict[str, Tensor], Tensor]:
+    """Return what is measured on a split, each of shape (R,), and which images are answered rightly, (R, n)."""
     outputs = engine.outputs(parts[name].unsqueeze(0))
     answers, classes = outputs.argmax(-1), outputs.shape[-1]
-    measured = {f"{name}_accuracy": (answers == parts[f"{name} labels"]).double().mean(1)}
+    right = answers == parts[f"{name} labels"]
     squares = outputs.softmax(-1).square().sum(-1).double().mean(1)
     counts = torch.stack([(answers == c).double().mean(1) for c in range(classes)])
-    return {**measured, "order": (classes * squares - 1) / (classes - 1), "largest": counts.amax(0)}
+    order = (classes * squares - 1) / (classes - 1)
+    return {f"{name}_accuracy": right.double().mean(1), "order": order, "largest": counts.amax(0)}, right
 
 
 @cache

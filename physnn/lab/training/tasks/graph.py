@@ -21,6 +21,7 @@ from physnn.lab.data.images import load
 from physnn.lab.data.problems import balanced
 from physnn.lab.models.plain import choice
 from physnn.lab.physics import graph_field
+from physnn.lab.physics.simplex import SIZES, kept
 from physnn.lab.training.task import Budget, Column, Replica
 
 ACCURACY = {"scale": 100, "decimals": 2, "margin": 0.2, "tolerance": 2e-3, "larger": True}
@@ -38,7 +39,6 @@ COLUMNS: Mapping[str, Column] = {
 }
 SCORE, RESULT = "validation_accuracy", "accuracy"
 METHODS = ("nearest", "laplace", "poisson", "threshold", "flow")
-SIZES = ("free", "known", "equal")
 STREAM = 0x6A4F  # which images have labels
 PIECE = 5000  # images whose distances from the labelled ones are held at a time
 
@@ -136,12 +136,9 @@ def _answers(data: str, recipe: Recipe, replica: Replica) -> tuple[Tensor, int, 
     """Return the class of each node, the steps that it took, and the seconds."""
     every, _ = _nodes(data)
     index = labelled(data, recipe.labels, replica.seed)
-    classes = int(every.max()) + 1
     if recipe.method == "nearest":
         return _nearest(data, recipe.components, recipe.labels, replica.seed), 0, 0.0
-    equal = torch.full((classes,), 1 / classes, dtype=torch.float64)
-    known = torch.bincount(every).double() / len(every)
-    shares = {"free": None, "known": known, "equal": equal}[recipe.sizes]
+    shares = kept(every, recipe.sizes)
     kind = "laplace" if recipe.method == "laplace" else "poisson"
     field, earlier = _field(data, recipe.architecture, kind, replica.seed)
     weights, start = graph(data, recipe.neighbours, recipe.components).weights, time.perf_counter()
