@@ -51,6 +51,13 @@ def test_each_replica_has_its_own_coefficients():
     assert strong["apart"] < weak["apart"]
 
 
+def test_pairs_far_apart_are_of_more_classes():
+    """By more than five standard deviations, of 640 pairs each."""
+    near, far = (row["mixed"] for row in trained([FIELD, {**FIELD, "reach": 50.0}], [0, 0])[-1])
+    assert far - near > 5 * math.sqrt(2 * 0.25 / 640)
+    assert math.isnan(trained([ARMS["labels"]], [0])[-1][0]["mixed"])
+
+
 def test_a_network_taught_by_the_graph_has_its_own_time():
     """At a time of 0.01 no answer of the Poisson field changes, and at 100 some do."""
     short, long = trained([{**ARMS["taught"], "time": time} for time in (0.01, 100.0)], [0, 0])[-1]
@@ -69,7 +76,7 @@ def test_a_field_softens_while_its_wells_deepen():
         engine = conserved.FieldEngine([network], torch.nn.functional.cross_entropy, lambda params: None)
         engine.recipes, engine.shares = [recipe], None
         for engine.passed in (0.0, 0.25, 0.5, 1.0):
-            outputs.append(float(engine.losses(engine.forward(x), y)))
+            outputs.append(float(engine.losses(engine.forward(x), y).detach()))
     soft, stiff, plain = torch.tensor(outputs).view(3, 4)
     assert soft[0] == pytest.approx(stiff[0]) and soft[2:].tolist() == pytest.approx(plain[2:].tolist())
     between = float((soft[1] - plain[1]) / (soft[0] - plain[0]))
