@@ -99,7 +99,8 @@ def run(
     update = partial(Update, recipes, [replica.lr for replica in replicas], noise, steps=budget.epochs * STEPS)
     engine = FieldEngine(networks, F.cross_entropy, update, device=budget.device)
     engine.recipes, engine.shares = recipes, kept(parts["labels"], recipe.sizes)
-    taught, of_graph = None, {}
+    taught: Tensor | None = None
+    of_graph: dict[str, Tensor] = {}
     if recipe.loss == "taught":
         found = [_taught(budget.data, r.labels, seed, r.time) for r, seed in zip(recipes, seeds, strict=True)]
         taught = torch.stack([answers for answers, _ in found]).to(budget.device)
