@@ -12,7 +12,7 @@ from physnn.lab.training.engine import Engine
 
 
 class FieldEngine(Engine):
-    """Replicas in a field: outputs are those of labelled images, then of nodes, then of one neighbour of each."""
+    """Replicas in a field: outputs are those of labelled images, then of nodes, then of one other node for each."""
 
     recipes: Sequence[Recipe]
     shares: Tensor | None
