@@ -54,7 +54,7 @@ def test_each_replica_has_its_own_coefficients():
 def test_pairs_far_apart_are_of_more_classes():
     """By more than five standard deviations, of 640 pairs each."""
     near, far = (row["mixed"] for row in trained([FIELD, {**FIELD, "reach": 50.0}], [0, 0])[-1])
-    assert far - near > 5 * math.sqrt(2 * 0.25 / 640)
+    assert far - near > 5 * math.sqrt((near * (1 - near) + far * (1 - far)) / 640)
     assert math.isnan(trained([ARMS["labels"]], [0])[-1][0]["mixed"])
 
 
