@@ -38,7 +38,7 @@ def build(project: Project, profile: str = "book", data: str | None = None) -> N
     _sweep(project)
     pages = staging.pages(project)
     times = run_all(project, chosen(project, profile, data))
-    if problems := glue_keys.missing(project, pages):
+    if problems := [*glue_keys.missing(project, pages), *glue_keys.twice(project)]:
         raise BookError("\n\n".join(problems))
     staging.stage(project)
     wanted = fingerprint.site(project)

@@ -1,4 +1,4 @@
-"""Find numbers that a page wants and no notebook glues, before Sphinx silently drops them."""
+"""Find numbers that a page wants and no notebook glues, before Sphinx silently drops them, and those glued twice."""
 
 from __future__ import annotations
 
@@ -43,6 +43,22 @@ def missing(project: Project, pages: list[str]) -> list[str]:
                 if problem := _problem(page, document, key, glued):
                     shown = text.splitlines()[line].strip()
                     found.append(f"page {page}.md, line {line + 1}:\n\n    {shown}\n\n{problem}")
+    return found
+
+
+def twice(project: Project) -> list[str]:
+    """Say, for every name that a notebook glues again, where and what to do: a page would show one of two values."""
+    found = []
+    for source in project.sources:
+        first: dict[str, int] = {}
+        for index, cell in enumerate(nbformat.read(project.executed / f"{source.stem}.ipynb", as_version=4).cells):
+            for output in cell.get("outputs", []):
+                key = output.get("metadata", {}).get("scrapbook", {}).get("name")
+                if key in first:
+                    said = f"cell {first[key]} glues it too: keep one of the two, or rename it"
+                    found.append(outcome.describe(source.stem, index, cell, f"glues {key!r} again", said))
+                elif key is not None:
+                    first[key] = index
     return found
 
 

@@ -34,6 +34,7 @@ def run_every_chapter(python, folder, source, **variables):
     changed = {name: (version, after.get(name)) for name, version in before.items() if after.get(name) != version}
     assert not changed, f"the chapters changed what was installed: {changed}"
     assert glue_keys.missing(project, stage.pages(project)) == []  # on the small images, too
+    assert glue_keys.twice(project) == []
 
 
 def test_chapters_run_in_a_stand_in_for_colab(tmp_path, snapshot):

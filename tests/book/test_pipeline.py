@@ -123,6 +123,14 @@ def test_a_number_that_nothing_glues_fails_the_build(project, capsys):
     assert printed.rstrip().endswith("it glues steps")
 
 
+def test_a_number_that_is_glued_twice_fails_the_build(project, capsys):
+    add_to(project.root / "notebooks" / "first.md", 'glue("steps", 3)')
+    assert build_now(project) == 1
+    printed = capsys.readouterr().err
+    assert "notebook first, cell 4 (first-04) glues 'steps' again" in printed
+    assert printed.rstrip().endswith("cell 2 glues it too: keep one of the two, or rename it")
+
+
 def test_glued_names_are_found_in_every_form_and_not_in_examples():
     text = (
         "{glue:text}`a:.2f` and {glue}`b`\nand {glue:text}`x.ipynb::c`, not `` {glue}`no` ``\n\n"
