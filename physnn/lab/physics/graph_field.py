@@ -80,7 +80,7 @@ def threshold(
     r"""Diffuse for a time and cut, again and again, until the answers stay: the flow of E with the thinnest walls.
 
     .. math::
-        (D + \tau L)\,v = D\,u, \qquad u_i' = e_{c(i)}, \quad c(i) = \arg\max_c (v_{ic} + p_c)
+        (D + \tau L)\,v = D\,u, \qquad u_i' = e_{c(i)}, \quad c(i) = \operatorname{argmax}_c (v_{ic} + p_c)
 
     with :math:`p = 0`, or what keeps the classes' shares. Where :math:`\tau` is small no node ever changes its mind.
     Source: Merriman, Bence & Osher (1992); on graphs Garcia-Cardona et al. (2014); with sizes Jacobs et al. (2018).

@@ -46,7 +46,7 @@ def offsets(field: Tensor, shares: Tensor) -> Tensor:
     r"""Return what is added to each class of a field (n, C) so that its largest entries have the classes' shares.
 
     .. math::
-        p = \arg\min_p\; \frac1n\sum_i \max_c (f_{ic} + p_c) - \langle s, p\rangle
+        p = \operatorname{argmin}_p\; \frac1n\sum_i \max_c (f_{ic} + p_c) - \langle s, p\rangle
 
     This is what a threshold becomes where the classes' sizes are kept: of all ways to do so it gives up least of
     :math:`\sum_i f_{i c(i)}`. The maximum is softened at a temperature that is lowered; at the end each class in
