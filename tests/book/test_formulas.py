@@ -1,4 +1,4 @@
-"""Every formula of a docstring can be shown as MathML, which the EPUB needs: found here in a second, not after the book."""
+"""Every formula of a docstring can be shown as MathML, which the EPUB needs; here that takes two seconds."""
 
 import ast
 import importlib.util
