@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from book.tools.project import read_yaml
 
 if TYPE_CHECKING:  # it brings torch, which an unchanged book can do without
-    from book.tools.claims import Board, Claim
+    from book.tools.claims import Board, Claim, Work
     from physnn.lab.records.effects import Effect
     from physnn.lab.records.verdicts import Judgement
 
@@ -20,6 +20,7 @@ BADGES = {
     "untestable": "Not testable as stated",
     UNDECIDED: "Undecided",
 }
+WORKING = {"holds": "Works", "part": "Works in part", "fails": "Does not work", UNDECIDED: "Undecided"}
 LOOKS = {"holds": "holds", "part": "mixed", "fails": "fails", "untestable": "mixed", UNDECIDED: "open"}
 SECTIONS = {  # the post's heading, what the page calls it, and a sentence about it
     "Experimental Results": (
@@ -73,6 +74,12 @@ def scoreboard(board: Board) -> str:
     for heading, (title, about) in SECTIONS.items():
         parts += [f"## {title}", about]
         parts += [card(board, claim) for claim in board.claims if claim.heading == heading]
+    if board.works:
+        about = (
+            "The same physics in places it was made for, by rules like those above. A statement stands here whether it "
+        )
+        parts += ["## Where the physics works", about + "came out or not."]
+        parts += [_worked(board, work, judgement, True) for work, judgement in board.works]
     parts += _errata(board)
     return "\n\n".join(filter(None, parts)) + "\n"
 
@@ -125,6 +132,52 @@ def digest(board: Board) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def answer(board: Board) -> str:
+    """Return the answer to the book's title, in numbers: a box on the introduction's first screen."""
+    first, judgement = board.claims[0], board.judgements[board.claims[0].number]
+    found = f"{_headline(first, judgement)}." if judgement.effects else f"{judgement.reason.capitalize()}."
+    told = [("Claimed", f"“{first.name}”, the first number for the post's network, the second for a traditional one")]
+    told += [("Measured", found), ("In all", f"{_counts(board)} ([](scoreboard.md)).")]
+    stand = [(work, each) for work, each in board.works if each.effects and each.verdict != "fails"]
+    if stand:
+        told.append(("What works", " ".join(f"{work.name[:-1]}: {_first(work, each)}." for work, each in stand)))
+    rows = "\n\n".join(f"{term}\n: {text}" for term, text in told)
+    return f":::{{admonition}} The answer in numbers\n:class: brief\n\n{rows}\n:::\n"
+
+
+def _first(work: Work, judgement: Judgement) -> str:
+    """Return the number that stands for a work: the first of its headline."""
+    name = next(iter(work.rule.get("headline") or work.rule["effects"]))
+    how = work.rule["effects"][name]
+    return f"{how['label']} {value(how, judgement.effects[name])}"
+
+
+def works(board: Board) -> str:
+    """Return what the introduction shows of where the physics works, as short cards."""
+    return "\n\n".join(_worked(board, work, judgement, False) for work, judgement in board.works) + "\n"
+
+
+def _worked(board: Board, work: Work, judgement: Judgement, whole: bool) -> str:
+    """Return the card of a place where the physics works, or does not: with its test and rule, or without."""
+    lines = [
+        f":::{{admonition}} {work.name}",
+        f":class: claim {LOOKS[judgement.verdict]}",
+        f"**{WORKING[judgement.verdict]}** {_finding(board, work, judgement)}",
+    ]
+    if not whole:
+        shown = (
+            f"{_headline(work, judgement)}.{_sample(board, judgement, work, shown=True)}" if judgement.effects else ""
+        )
+        return "\n".join([*lines, "", shown, ":::"])
+    named = work.rule["effects"]
+    lines += [
+        "",
+        *(f"- {named[name]['label']}: {value(named[name], each)}" for name, each in judgement.effects.items()),
+    ]
+    lines += ["", f"*Test.* {work.test.strip()}", "", _rule(work, _sample(board, judgement, work), WORKING)]
+    return "\n".join([*lines, ":::"])
+
+
 def readme(board: Board) -> str:
     """Return the README's block, plain Markdown."""
     lines = [
@@ -138,6 +191,19 @@ def readme(board: Board) -> str:
         cells = [f"“{claim.name}”", _badge(judgement).strip("*"), _headline(claim, judgement)]
         cells[-1] += f".{_sample(board, judgement, claim, shown=True)}"
         lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
+    if board.works:
+        lines += [
+            "",
+            "The same physics in places it was made for:",
+            "",
+            "| The statement | Verdict | Measured |",
+            "|---|---|---|",
+        ]
+    for work, judgement in board.works:
+        told = (
+            f"{_headline(work, judgement)}.{_sample(board, judgement, work, shown=True)}" if judgement.effects else ""
+        )
+        lines.append(f"| {work.name} | {WORKING[judgement.verdict]} | {told} |")
     return "\n".join(lines)
 
 
@@ -170,12 +236,13 @@ def _errata(board: Board) -> list[str]:
     return ["## Errata", about, "\n".join(["| Claim | Was | Is | Why |", "|---|---|---|---|", *rows])] if rows else []
 
 
-def _finding(board: Board, claim: Claim, judgement: Judgement) -> str:
+def _finding(board: Board, claim: Claim | Work, judgement: Judgement) -> str:
     said = claim.says.get(judgement.verdict, "").strip() if judgement.effects else ""
+    note, see = getattr(claim, "note", ""), getattr(claim, "see", None)
     if judgement.verdict == UNDECIDED:
-        reason = "answered in part" if _in_part(board, claim) else judgement.reason
-        said = " ".join(filter(None, [f"{reason.capitalize()}.", said or claim.note.strip()]))
-    place = claim.decided if judgement.effects else claim.see
+        reason = "answered in part" if see and not judgement.effects else judgement.reason
+        said = " ".join(filter(None, [f"{reason.capitalize()}.", said or note.strip()]))
+    place = claim.decided if judgement.effects else see
     return f"{said} {_place(board, place, judgement.verdict)}".strip()
 
 
@@ -193,7 +260,7 @@ def _place(board: Board, place: Mapping[str, str] | None, verdict: str) -> str:
     return f"{'See' if verdict == UNDECIDED else 'Decided in'} [](../{place['page']}.ipynb){label}."
 
 
-def _headline(claim: Claim, judgement: Judgement) -> str:
+def _headline(claim: Claim | Work, judgement: Judgement) -> str:
     shown = claim.rule.get("headline") or claim.rule["effects"]
     named = claim.rule["effects"]
     told = "; ".join(f"{named[name]['label']}: {value(named[name], judgement.effects[name])}" for name in shown)
@@ -204,7 +271,7 @@ def _linked(claim: Claim) -> str:
     return f"“{claim.name}” ({{ref}}`{claim.number} <claim-{claim.number}>`)"
 
 
-def _rule(claim: Claim, sample: str) -> str:
+def _rule(claim: Claim | Work, sample: str, badges: Mapping[str, str] = BADGES) -> str:
     named = claim.rule["effects"]
 
     def told(condition: str) -> str:
@@ -217,20 +284,20 @@ def _rule(claim: Claim, sample: str) -> str:
         several = [texts] if all(isinstance(text, str) for text in texts) else texts
         return ", or where ".join(" and ".join(map(told, needed)) for needed in several)
 
-    verdicts = [f"{BADGES[v].lower()} where {all_ways(claim.rule[v])}" for v in JUDGED[:3] if claim.rule.get(v)]
+    verdicts = [f"{badges[v].lower()} where {all_ways(claim.rule[v])}" for v in JUDGED[:3] if claim.rule.get(v)]
     verdicts = verdicts or ["none, as the post leaves open what decides"]
     if "repair" in claim.rule:
         verdicts.append(f"repaired where {all_ways(claim.rule['repair']['when'])}")
     return f"*Rule,* written {_when(claim)}: {'; '.join(verdicts)}.{sample}"
 
 
-def _when(claim: Claim) -> str:
+def _when(claim: Claim | Work) -> str:
     """Say when the rule was written: ``before`` or ``after``, or in the claim's own words."""
     written = claim.rule["written"]
     return f"{written} its numbers were seen" if written in ("before", "after") else written.strip()
 
 
-def _sample(board: Board, judgement: Judgement, claim: Claim, shown: bool = False) -> str:
+def _sample(board: Board, judgement: Judgement, claim: Claim | Work, shown: bool = False) -> str:
     """Say over what the effects are means: all of them, or those of the headline."""
     from physnn.lab.records.effects import MEASURES
 

@@ -1,6 +1,7 @@
-"""Show what became of the post's claims, from ``book/claims.yml`` and the recorded studies alone.
+"""Show what became of the post's claims, and where its physics works, from two lists and the recorded studies alone.
 
-:func:`write` makes the page "Scoreboard" and the cards of the introduction where a book is staged.
+:func:`write` makes the page "Scoreboard" and the cards of the introduction where a book is staged, from
+``book/claims.yml`` and ``book/works.yml``.
 ``python -m book.tools.claims [--check]`` writes the block between the two marks in the README, or only compares it.
 """
 
@@ -23,7 +24,7 @@ from physnn.lab.running import command, files
 if TYPE_CHECKING:  # it brings torch, which an unchanged book can do without
     from physnn.lab.records.verdicts import Judgement
 
-PAGE, DIGEST = "book/scoreboard", "book/claims-digest"
+PAGE = "book/scoreboard"
 BEGIN, END = "<!-- scoreboard: written by `make scoreboard` -->", "<!-- end of the scoreboard -->"
 
 
@@ -53,13 +54,25 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Work:
+    """A place where the physics works, if it does, as ``book/works.yml`` has it."""
+
+    name: str
+    test: str
+    rule: dict[str, Any]
+    says: dict[str, str]
+    decided: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Board:
-    """All claims with their verdicts, and the pages that can be linked to."""
+    """All claims with their verdicts, the pages that can be linked to, and where the physics works."""
 
     claims: list[Claim]
     judgements: dict[int, Judgement]
     pages: list[str]
     results: Path
+    works: list[tuple[Work, Judgement]] = field(default_factory=list)
 
     def of(self, *verdicts: str) -> list[Claim]:
         return [claim for claim in self.claims if self.judgements[claim.number].verdict in verdicts]
@@ -79,17 +92,36 @@ def read(path: Path) -> list[Claim]:
             raise BookError(f"{path.name}, claim {row.get('number')}: {error}") from None
         if any(set(each) != {"was", "why"} for each in claim.errata):
             raise BookError(f"{path.name}, claim {claim.number}: an erratum has `was` and `why`, got {claim.errata}")
-        if rule := claim.rule:
-            can = {verdict for verdict in cards.JUDGED if rule.get(verdict)}
-            if not rule.get("written") or can - set(claim.says) or not claim.decided:
-                raise BookError(
-                    f"{path.name}, claim {claim.number}: a rule needs `written` (when), `says` for "
-                    f"{', '.join(sorted(can))}, and `decided`"
-                )
-            if "repair" in rule and set(rule["repair"]) != {"when", "found", "missing"}:
-                raise BookError(f"{path.name}, claim {claim.number}: a repair has `when`, `found` and `missing`")
+        _check_rule(claim, f"{path.name}, claim {claim.number}")
         claims.append(claim)
     return claims
+
+
+def read_works(path: Path) -> list[Work]:
+    """Read where the physics works; nothing where there is no such file.
+
+    Raises:
+        BookError: as of :func:`read`.
+    """
+    works = []
+    for row in read_yaml(path) if path.exists() else ():
+        try:
+            work = Work(**row)
+        except TypeError as error:
+            raise BookError(f"{path.name}, {row.get('name')}: {error}") from None
+        _check_rule(work, f"{path.name}, {work.name}")
+        works.append(work)
+    return works
+
+
+def _check_rule(claim: Claim | Work, where: str) -> None:
+    if rule := claim.rule:
+        can = {verdict for verdict in cards.JUDGED if rule.get(verdict)}
+        if not rule.get("written") or can - set(claim.says) or not claim.decided:
+            needed = f"`written` (when), `says` for {', '.join(sorted(can))}, and `decided`"
+            raise BookError(f"{where}: a rule needs {needed}")
+        if "repair" in rule and set(rule["repair"]) != {"when", "found", "missing"}:
+            raise BookError(f"{where}: a repair has `when`, `found` and `missing`")
 
 
 def board(root: Path = HERE) -> Board:
@@ -100,14 +132,16 @@ def board(root: Path = HERE) -> Board:
     """
     from physnn.lab.records.verdicts import judge
 
-    claims, results = read(root / "book" / "claims.yml"), root / "results"
-    judgements = {}
-    for claim in claims:
+    def judged(claim: Claim | Work, where: str) -> Judgement:
         try:
-            judgements[claim.number] = judge(claim.rule, results)
+            return judge(claim.rule, results)
         except (KeyError, ValueError) as error:
-            raise BookError(f"book/claims.yml, claim {claim.number}: {error}") from error
-    return Board(claims, judgements, list(parse_toc_yaml(root / "_toc.yml")), results)
+            raise BookError(f"{where}: {error}") from error
+
+    claims, results = read(root / "book" / "claims.yml"), root / "results"
+    judgements = {claim.number: judged(claim, f"book/claims.yml, claim {claim.number}") for claim in claims}
+    works = [(each, judged(each, f"book/works.yml, {each.name}")) for each in read_works(root / "book" / "works.yml")]
+    return Board(claims, judgements, list(parse_toc_yaml(root / "_toc.yml")), results, works)
 
 
 def write(project: Project, folder: Path) -> None:
@@ -119,8 +153,14 @@ def write(project: Project, folder: Path) -> None:
         partial = made / "partial"
         partial.mkdir(parents=True)
         judged = board(project.root)
-        (partial / f"{Path(PAGE).name}.md").write_text(cards.scoreboard(judged), encoding="utf-8")
-        (partial / f"{Path(DIGEST).name}.md").write_text(cards.digest(judged), encoding="utf-8")
+        pages = {
+            "answer": cards.answer,
+            "claims-digest": cards.digest,
+            "scoreboard": cards.scoreboard,
+            "works": cards.works,
+        }
+        for name, page in pages.items():
+            (partial / f"{name}.md").write_text(page(judged), encoding="utf-8")
         partial.rename(kept)
     for page in kept.iterdir():
         shutil.copy2(page, folder / "book" / page.name)

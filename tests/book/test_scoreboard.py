@@ -4,6 +4,7 @@ import math
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -445,6 +446,32 @@ def test_the_introduction_names_every_claim_of_the_lists(board):
     assert "{include} claims-digest.md" in (ROOT / "book" / "intro.md").read_text(encoding="utf-8")
 
 
+def test_what_works_stands_with_its_numbers_wherever_the_verdicts_stand(board):
+    """In the answer, on the introduction, the scoreboard and in the README; what does not work stands there as well."""
+    intro, readme = ((ROOT / name).read_text(encoding="utf-8") for name in ("book/intro.md", "README.md"))
+    assert intro.index("{include} answer.md") < intro.index("In June 2024") < intro.index("{include} works.md")
+    for work, judgement in board.works:
+        badge = cards.WORKING[judgement.verdict]
+        for place in (cards.works(board), cards.scoreboard(board)):
+            assert (
+                f":::{{admonition}} {work.name}\n:class: claim {cards.LOOKS[judgement.verdict]}\n**{badge}**" in place
+            )
+        assert f"| {work.name} | {badge} |" in readme
+        for name in work.rule["headline"] if judgement.effects else ():
+            told = cards.value(work.rule["effects"][name], judgement.effects[name])
+            assert told in cards.works(board) and told in cards.scoreboard(board) and told in readme
+        shown = judgement.effects and judgement.verdict != "fails"
+        assert (f"{work.name[:-1]}:" in cards.answer(board)) == bool(shown)
+
+
+def test_what_does_not_work_is_not_in_the_answer(board):
+    (work, judgement), *_ = board.works
+    for verdict, there in (("holds", True), ("part", True), ("fails", False)):
+        turned = replace(board, works=[(work, replace(judgement, verdict=verdict))])
+        assert (work.name[:-1] in cards.answer(turned)) == there
+        assert f"**{cards.WORKING[verdict]}**" in cards.works(turned)
+
+
 def test_no_verdict_is_typed_in_the_introduction():
     text = (ROOT / "book" / "intro.md").read_text(encoding="utf-8")
     assert ":class: claim" not in text and not any(f"**{badge}" in text for badge in cards.BADGES.values())
@@ -521,3 +548,18 @@ def test_a_claim_that_says_too_much_or_too_little_is_refused(project, change, me
     path.write_text(yaml.safe_dump([claim | change]))
     with pytest.raises(BookError, match=message):
         claims.read(path)
+
+
+@pytest.mark.parametrize(("change", "message"), [({"quote": ["Fast"]}, "quote"), ({"says": {"holds": "So."}}, "fails")])
+def test_a_work_that_says_too_much_or_too_little_is_refused(tmp_path, change, message):
+    work = {
+        "name": "It works.", "test": "Whether a beats b.", "says": {"holds": "It does.", "fails": "It does not."},
+        "rule": RULE | {"holds": ["gain above 0"], "fails": ["gain below 0"]}, "decided": {"page": "notebooks/first"},
+    }  # fmt: skip
+    path = tmp_path / "works.yml"
+    path.write_text(yaml.safe_dump([work]))
+    assert [each.name for each in claims.read_works(path)] == ["It works."]
+    path.write_text(yaml.safe_dump([work | change]))
+    with pytest.raises(BookError, match=message):
+        claims.read_works(path)
+    assert claims.read_works(tmp_path / "none.yml") == []
