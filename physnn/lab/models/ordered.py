@@ -32,9 +32,10 @@ class Recipe(Dynamics):
     Of a field there are ``stiffness``, ``reach`` (1), the mean length of the walks on the graph whose ends are held
     together, ``depth`` (0), ``sharpening`` (wells), and ``sizes``: free, kept at those known of the training images, or
     taken to be equal, with ``conservation`` (1) as the strength. ``ramp`` (0) is the share of the training over which
-    the depth rises from 0, and over which the stiffness falls from ``softening`` (1) times its value. The printed loss
-    needs ``stiffness``, its spatial coefficient, and takes ``reach``. The rest are the entries of
-    :class:`physnn.lab.models.dynamics.Dynamics`.
+    the depth rises from 0, and over which the stiffness falls from ``softening`` (1) times its value. Over the share
+    ``lead`` (0) the network is taught by the graph, by cuts of a ``time``, before it is in the field at all, and the
+    ramp begins there. The printed loss needs ``stiffness``, its spatial coefficient, and takes ``reach``. The rest are
+    the entries of :class:`physnn.lab.models.dynamics.Dynamics`.
     """
 
     loss: str
@@ -49,13 +50,14 @@ class Recipe(Dynamics):
     conservation: float = 1.0
     ramp: float = 0.0
     softening: float = 1.0
+    lead: float = 0.0
     time: float = 0.0
 
     @property
     def architecture(self) -> tuple:
         """What replicas must share to be computed together: also how a step is put together."""
         shape = self.loss, self.labels, self.hidden, self.layer, self.optimizer, self.scheme
-        return *shape, self.sharpening, self.sizes, self.ramp
+        return *shape, self.sharpening, self.sizes, self.ramp, self.lead
 
     @property
     def size(self) -> int:
@@ -93,7 +95,7 @@ def read(given: Mapping[str, Any]) -> Recipe:
             raise ValueError(f"reach must be at least 1 step, got {values['reach']:g}")
     if values["loss"] == "field":
         values |= _field(rest, values["stiffness"])
-    elif values["loss"] == "taught":
+    if values["loss"] == "taught" or values.get("lead"):
         values["time"] = number(rest, "time")
         if not values["time"] > 0:
             raise ValueError(f"time must be above 0, got {values['time']:g}")
@@ -107,7 +109,7 @@ def _field(rest: dict[str, Any], stiffness: float) -> dict[str, Any]:
     """Take what is a field's own out of ``rest``."""
     values: dict[str, Any] = {"sharpening": choice(rest, "sharpening", SHARPENING, "wells")}
     values["sizes"] = choice(rest, "sizes", SIZES, SIZES[0])
-    defaults = {"depth": 0.0, "ramp": 0.0, "softening": 1.0}
+    defaults = {"depth": 0.0, "ramp": 0.0, "softening": 1.0, "lead": 0.0}
     if values["sizes"] != SIZES[0]:
         defaults["conservation"] = 1.0
     values |= {name: number(rest, name, default) for name, default in defaults.items()}
@@ -116,5 +118,9 @@ def _field(rest: dict[str, Any], stiffness: float) -> dict[str, Any]:
     if not 0 <= values["ramp"] <= 1 or values["softening"] < 1:
         raise ValueError(
             f"ramp must be from 0 to 1 and softening at least 1, got {values['ramp']:g} and {values['softening']:g}"
+        )
+    if values["lead"] < 0 or values["lead"] + values["ramp"] > 1:
+        raise ValueError(
+            f"lead must be at least 0, and with ramp at most 1, got {values['lead']:g} and {values['ramp']:g}"
         )
     return values

@@ -19,18 +19,23 @@ class FieldEngine(Engine):
     passed = 0.0  # share of the training
     apart: Tensor
 
+    @property
+    def led(self) -> bool:
+        """Whether the graph teaches, alone or before the field."""
+        return self.recipes[0].loss == "taught" or self.passed < self.recipes[0].lead
+
     def losses(self, outputs: Tensor, y: Tensor) -> Tensor:
         """Return each replica's loss, of shape (R,), for labels (R, B), or (1, B) for all, of the first B outputs."""
         kind, count = self.recipes[0].loss, y.shape[1]
         if kind == "printed":
             return self._printed(outputs, y)
         wrong = -F.log_softmax(outputs[:, :count], -1).gather(2, y.expand(len(outputs), -1).unsqueeze(2)).mean((1, 2))
-        if kind != "field":
+        if kind != "field" or self.led:
             return wrong
         here, there = outputs[:, count:].softmax(-1).chunk(2, 1)
         self.apart = (here - there).detach().square().sum(-1).mean(-1)
-        ramp = self.recipes[0].ramp
-        risen = min(1.0, self.passed / ramp) if ramp else 1.0
+        ramp, lead = self.recipes[0].ramp, self.recipes[0].lead
+        risen = min(1.0, (self.passed - lead) / ramp) if ramp else 1.0
         energy = conserved_energy(
             here,
             there.unsqueeze(2),

@@ -20,6 +20,7 @@ ARMS = {
     "printed": {"loss": "printed", "labels": 2, "hidden": [16], "optimizer": "adamw", "stiffness": 1.0},
     "layer": {**FIELD, "layer": "experimental"},
     "far": {**FIELD, "reach": 5.0},
+    "led": {**FIELD, "lead": 0.5, "ramp": 0.25, "time": 10.0},
     "Langevin": {**FIELD, "optimizer": "langevin", "damping": 0.1, "temperature": 1e-5},
     "entropy": {**FIELD, "sharpening": "entropy", "ramp": 0.5, "softening": 3.0, "sizes": "equal"},
 }
@@ -63,6 +64,25 @@ def test_a_network_taught_by_the_graph_has_its_own_time():
     short, long = trained([{**ARMS["taught"], "time": time} for time in (0.01, 20.0)], [0, 0])[-1]
     assert short["taught_accuracy"] != long["taught_accuracy"] and short["loss"] != long["loss"]
     assert min(short["taught_accuracy"], long["taught_accuracy"]) > 0.8
+
+
+def test_the_graph_leads_and_then_the_field_takes_over():
+    """Until then it is what the graph teaches, step for step, and the wells deepen from there on."""
+    led = trained([{**ARMS["led"], "weight_decay": 0.01}], [0], epochs=2)
+    taught = trained([{**ARMS["taught"], "weight_decay": 0.01}], [0], epochs=2)
+    for key in ("loss", "norm", "validation_accuracy", "taught_accuracy"):
+        assert led[1][0][key] == taught[1][0][key]
+        assert key == "taught_accuracy" or led[2][0][key] != taught[2][0][key]
+    assert math.isnan(led[1][0]["apart"]) and led[2][0]["apart"] > 0
+    engine = conserved.FieldEngine([torch.nn.Linear(50, 10)], torch.nn.functional.cross_entropy, lambda params: None)
+    own = {**FIELD, "stiffness": 0.0, "sizes": "free", "ramp": 0.25}
+    x, y = torch.randn(1, 12, 50, generator=torch.Generator().manual_seed(0)), torch.arange(4)[None]
+    outputs, engine.shares = engine.forward(x).detach(), None
+    values = []
+    for recipe, passed in (({**own, "lead": 0.5, "time": 1.0}, 0.6), (own, 0.1)):
+        engine.recipes, engine.passed = [read(recipe)], passed
+        values.append(engine.losses(outputs, y))
+    assert torch.allclose(*values)
 
 
 def test_a_field_softens_while_its_wells_deepen():
@@ -167,6 +187,9 @@ def test_the_size_is_the_number_of_parameters(name):
         ({"kappa": 1.0}, "know no"),
         ({"loss": "labels"}, "know no"),
         ({"loss": "taught", "time": 0.0}, "time must be above 0"),
+        ({"lead": 0.5, "time": 0.0}, "time must be above 0"),
+        ({"lead": 0.8, "ramp": 0.5, "time": 1.0}, "with ramp at most 1"),
+        ({"time": 1.0}, "know no"),
     ],
 )
 def test_bad_recipes_are_refused(changed, said):

@@ -101,7 +101,7 @@ def run(
     engine.recipes, engine.shares = recipes, kept(parts["labels"], recipe.sizes)
     taught: Tensor | None = None
     of_graph: dict[str, Tensor] = {}
-    if recipe.loss == "taught":
+    if recipe.loss == "taught" or recipe.lead:
         found = [_taught(budget.data, r.labels, seed, r.time) for r, seed in zip(recipes, seeds, strict=True)]
         taught = torch.stack([answers for answers, _ in found]).to(budget.device)
         of_graph = {"taught_accuracy": (taught == parts["labels"]).double().mean(1)}
@@ -149,12 +149,12 @@ def _epoch(
     """Take an epoch's steps; return means over them, of shape (R,)."""
     parts, kind = _points(budget.data, budget.device), engine.recipes[0].loss
     every, inputs, count = parts["labels"], parts["train"], budget.batch_size
-    across = engine.apart = torch.full((len(engine.alive),), torch.nan)
     losses, apart, mixed = [], [], []
     for step in range(STEPS):
+        across = engine.apart = torch.full((len(engine.alive),), torch.nan)
         engine.passed = (epoch - 1 + step / STEPS) / budget.epochs
         few = min(LABELLED, index.shape[1])
-        if taught is not None:
+        if taught is not None and engine.led:
             places = chance.share(_drawn(chance, len(inputs), few + 2 * count))
             y = taught.gather(1, places.expand(len(taught), -1))
         else:
