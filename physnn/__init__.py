@@ -5,10 +5,13 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from physnn.chains import Chains
     from physnn.dynamic import dynamic_linear
     from physnn.layer import DynamicLinear, ExperimentalLayer
     from physnn.loss import GinzburgLandauLoss, ginzburg_landau_density, ginzburg_landau_loss
     from physnn.optim import Langevin
+    from physnn.samples import Samples
+    from physnn.sampling import log_predictive, posterior
     from physnn.temperature import (
         TemperatureSchedule,
         Thermometer,
@@ -22,10 +25,12 @@ if TYPE_CHECKING:
 __version__: str
 
 __all__ = [
+    "Chains",
     "DynamicLinear",
     "ExperimentalLayer",
     "GinzburgLandauLoss",
     "Langevin",
+    "Samples",
     "TemperatureSchedule",
     "Thermometer",
     "band",
@@ -34,7 +39,9 @@ __all__ = [
     "exponential",
     "ginzburg_landau_density",
     "ginzburg_landau_loss",
+    "log_predictive",
     "logarithmic",
+    "posterior",
     "warm_restarts",
 ]
 
@@ -46,6 +53,10 @@ _HOME = {
     "ginzburg_landau_density": "loss",
     "ginzburg_landau_loss": "loss",
     "Langevin": "optim",
+    "Chains": "chains",
+    "Samples": "samples",
+    "log_predictive": "sampling",
+    "posterior": "sampling",
     "TemperatureSchedule": "temperature",
     "Thermometer": "temperature",
     "band": "temperature",

@@ -13,6 +13,7 @@ import torch
 from scipy import stats
 
 import physnn
+from physnn import log_predictive
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -73,6 +74,18 @@ def test_the_package_page_has_the_same_posterior_and_its_python_runs(capsys):
     assert capsys.readouterr().out.endswith("temperature 0.000\n"), "the schedule ends cold"
 
 
+def test_the_network_on_the_package_page_is_unsure_where_it_should_be(capsys):
+    page = (ROOT / "book/package.md").read_text(encoding="utf-8")
+    (body,) = [b for b in re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL) if "Samples" in b]
+    torch.manual_seed(0)
+    names: dict = {}
+    exec(compile(body, "book/package.md, the network", "exec"), names)
+    assert len(names["samples"]) == 50
+    p = log_predictive(names["samples"].predict(names["new"]), dim=(0, 1)).exp()
+    assert p[0, 1] > 0.9 and p[1, 0] > 0.9 and 0.1 < p[2, 0] < 0.9
+    assert str(p) in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("command", commands())
 def test_every_command_exists(command):
     words = shlex.split(command)
@@ -113,9 +126,9 @@ def test_links_lead_somewhere_from_the_package_index_too():
 
 def test_the_stable_names_are_public():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    (names, others) = re.search(r"^Nine names: (.+?)\. (The factors .+?)\.", text, re.MULTILINE).groups()
+    (names, others) = re.search(r"^Thirteen names: (.+?)\. (The factors .+?)\.", text, re.MULTILINE).groups()
     stable, riding = (re.findall(r"`(\w+)`", part) for part in (names, others))
-    assert len(stable) == 9
+    assert len(stable) == 13
     assert sorted([*stable, *riding]) == sorted(physnn.__all__)
 
 

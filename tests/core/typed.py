@@ -7,15 +7,19 @@ from torch import Tensor, nn
 
 import physnn
 from physnn import (
+    Chains,
     DynamicLinear,
     ExperimentalLayer,
     GinzburgLandauLoss,
     Langevin,
+    Samples,
     TemperatureSchedule,
     Thermometer,
     dynamic_linear,
     ginzburg_landau_density,
     ginzburg_landau_loss,
+    log_predictive,
+    posterior,
 )
 
 
@@ -47,3 +51,21 @@ def optimizers(model: nn.Module, state: dict[str, Any]) -> None:
     assert_type(physnn.__version__, str)
     Langevin(model.parameters(), 0.1)  # type: ignore[call-arg]
     Langevin(model.parameters(), 0.1, damping="0.3")  # type: ignore[arg-type]
+
+
+def samplers(model: nn.Module, x: Tensor, y: Tensor) -> None:
+    chains = Chains([model, model])
+    assert_type(Chains.seeded(lambda: nn.Linear(2, 2), range(3)), Chains)
+    assert_type(chains.forward(x, own=True), Tensor)
+    assert_type(chains.losses(nn.functional.cross_entropy, x, y), Tensor)
+    assert_type(chains.chain(0), nn.Module)
+    options = posterior(100, 0.5)
+    assert_type(options["temperature"], float)
+    Langevin(chains.parameters(), 0.1, damping=0.3, scheme="gjf", **options)
+    samples = Samples(chains, burn_in=10, thin=2, readout=lambda model: {"outputs": model(x)})
+    assert_type(samples.step(), bool)
+    assert_type(samples["outputs"], Tensor)
+    assert_type(samples.draws(), dict[str, Tensor])
+    assert_type(log_predictive(samples.predict(x), (0, 1)), Tensor)
+    Samples(model)  # type: ignore[call-arg]
+    posterior("100", 0.5)  # type: ignore[arg-type]
