@@ -146,17 +146,21 @@ def test_a_width_that_is_none_is_refused(digits):
         graph_field.flow(path(21), torch.eye(21)[:, :2], *ENDS, 0.0)
 
 
-def test_fields_are_those_of_graphlearning(digits):
-    reference = pytest.importorskip("graphlearning")
+@pytest.mark.parametrize("each", [1, 2, 5])
+def test_fields_are_those_of_graphlearning(digits, each):
+    """An independent reference; it solves for Poisson's field to a thousandth."""
+    reference = pytest.importorskip("graphlearning", reason="it is in the group bench")
     weights, labels, _ = digits
-    index = balanced(labels, 20, torch.Generator().manual_seed(4))
-    given = reference.graph(weights)
-    known = reference.ssl.laplace(given).fit(index.numpy(), labels[index].numpy())
+    index = balanced(labels, 10 * each, torch.Generator().manual_seed(4))
+    given, places = reference.graph(weights), (index.numpy(), labels[index].numpy())
+    known = torch.from_numpy(reference.ssl.laplace(given).fit(*places))
     found = graph_field.laplace(weights, index, labels[index], 10)
-    assert (known.argmax(1) == found.argmax(1).numpy()).mean() > 0.99
-    known = reference.ssl.poisson(given).fit(index.numpy(), labels[index].numpy())
+    assert (known - found).abs().max() < 1e-3
+    known = torch.from_numpy(reference.ssl.poisson(given).fit(*places))
     found = graph_field.poisson(weights, index, labels[index], 10)
-    assert (known.argmax(1) == found.argmax(1).numpy()).mean() > 0.97
+    apart = (known - known.mean(0)) - (found - found.mean(0))
+    assert apart.norm() < 0.01 * known.norm()
+    assert right(known.argmax(1), found.argmax(1)) > 0.995
 
 
 def test_the_field_of_corners_has_no_height():
