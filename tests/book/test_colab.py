@@ -13,7 +13,18 @@ from tests.book import colab
 # What the book may count on; Colab ships far more.
 SHIPPED = ["torch", "torchvision", "matplotlib", "seaborn", "ipykernel", "nbclient"]
 # What Colab ships too or pip would fetch within seconds: `make test` works offline, so it need not download them again.
-AT_HAND = ["bokeh", "geoopt", "gymnasium", "mnist1d", "pyyaml", "scikit-image", "scikit-learn", "scipy", "tqdm"]
+AT_HAND = [
+    "arviz-stats",
+    "bokeh",
+    "geoopt",
+    "gymnasium",
+    "mnist1d",
+    "pyyaml",
+    "scikit-image",
+    "scikit-learn",
+    "scipy",
+    "tqdm",
+]
 
 
 @pytest.fixture(scope="module")
