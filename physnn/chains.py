@@ -18,10 +18,10 @@ class Chains(nn.Module):
         L = \sum_{k=1}^K L(\theta_k), \qquad e^{-L/T} = \prod_{k=1}^K e^{-L(\theta_k)/T}
 
     A step on the *sum* of the chains' losses is a step of each on its own, at the temperature that is set; on their
-    mean all would be K times as hot. The noise of :class:`physnn.Langevin` is independent in every value, and so from
-    chain to chain: its one seed says that of all of them. A chain depends on nothing but its own start, its noise and
-    the data it is shown: in minibatches that all share, the chains share what these add. A
-    :class:`physnn.Thermometer` reads all chains together.
+    mean, each would feel its loss at K times that. The noise of :class:`physnn.Langevin` is independent in every value,
+    and so from chain to chain; the seed of its generator fixes that of all. Minibatches that all chains share add to
+    all of them the same: give each its own, with ``own``, where that matters. A :class:`physnn.Thermometer` reads all
+    chains together.
 
     Args:
         networks: at least one. They are copied, and differ in nothing but the numbers that their parameters and

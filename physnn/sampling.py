@@ -33,10 +33,10 @@ def posterior(num_data: int, prior_std: float) -> Posterior:
         = \exp\biggl(-\frac{L(\theta) + \lambda_w|\theta|^2/2}{T}\biggr), \qquad
         T = \frac1N, \quad \lambda_w = \frac{1}{N s^2}
 
-    ``Langevin(params, lr, damping=0.1, **posterior(N, s))``; with a prior of its own for some parameters, in their
-    group: ``{"params": layer.parameters(), **posterior(N, s)}``. What leaves the law exact are small steps, whole
-    batches and time: steps that are not small and minibatches heat (:class:`physnn.Thermometer`). A "cold" posterior,
-    the same law to the power 1/c, has c times the temperature and this decay.
+    ``Langevin(params, lr, damping=0.1, **posterior(N, s))``; for a prior of their own, some parameters are a group:
+    ``{"params": layer.parameters(), **posterior(N, s)}``. The law is that of small steps and whole batches: large steps
+    change it, and minibatches heat, in few directions much more than in the mean that a :class:`physnn.Thermometer`
+    reads. A "cold" posterior has a lower temperature and this weight decay.
 
     Args:
         num_data: N, at least 1: of the whole training set, not of a minibatch.
