@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = sorted((ROOT / "notebooks").glob("[!.]*.md"))
 # The letter, its meaning in book/notation.md, and the chapters that need it.
 LETTERS = {
-    r"\kappa": ("stiffness", {"free-energy", "images"}),
+    r"\kappa": ("stiffness", {"free-energy", "images", "network-in-a-field"}),
     r"\rho": ("without scale", {"dynamic-weights", "layer-terms", "reading-the-network"}),
     r"\eta": ("noise", {"as-printed", "geometry", "langevin", "optimizer-terms"}),
     "D": ("Dirichlet", {"coherence"}),
@@ -20,7 +20,16 @@ LETTERS = {
     ),
     r"\lambda": (
         "curvature",
-        {"free-energy", "dynamic-weights", "langevin", "optimizer-terms", "together", "exploration", "images"},
+        {
+            "free-energy",
+            "dynamic-weights",
+            "langevin",
+            "optimizer-terms",
+            "together",
+            "exploration",
+            "images",
+            "network-in-a-field",
+        },
     ),
 }
 
