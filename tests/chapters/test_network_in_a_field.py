@@ -21,7 +21,10 @@ from physnn.lab.training.field_engine import FieldEngine
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTER = ROOT / "notebooks" / "network-in-a-field.md"
-DESIGNS = {"network-in-a-field": 12, "field-variants": 9, "phases": 6, "field-draws": 5}  # their predictions
+DESIGNS = {  # and how many predictions each has
+    "network-in-a-field": 12, "field-variants": 9, "phases": 6, "field-draws": 5, "field-handover": 5,
+    "network-in-a-field-edges": 3,
+}  # fmt: skip
 
 
 def some(*shape, seed=0):
