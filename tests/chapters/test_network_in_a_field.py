@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHAPTER = ROOT / "notebooks" / "network-in-a-field.md"
 DESIGNS = {  # and how many predictions each has
     "network-in-a-field": 12, "field-variants": 9, "phases": 6, "field-draws": 5, "field-handover": 5,
-    "network-in-a-field-edges": 3,
+    "network-in-a-field-edges": 3, "field-variants-edges": 3,
 }  # fmt: skip
 
 
@@ -148,13 +148,25 @@ def test_eq_network_collapse(depth):
     assert 0.08 * collapse(10, 0.08, depth) / 2 == pytest.approx(least, rel=1e-5)
 
 
-def test_eq_network_kept():
-    """No answer at all costs nothing that is kept, and this much on the labels and in the wells."""
-    u = torch.full((4, 10), 0.1, dtype=torch.float64)
-    shares = torch.full((10,), 0.1)
-    kept = conserved_energy(u, u[:, None], torch.ones(4, 1), depth=7.0, shares=shares, conservation=100.0)
-    expected = math.log(10) + 7.0 * (1 - 1 / 10) ** 20
-    assert math.log(10) + float(kept) == pytest.approx(expected) == pytest.approx(alike(0.1, 10, 7.0))
+@pytest.mark.parametrize("depth", [3.0, 100.0])
+def test_eq_network_kept(depth):
+    """What is kept counts as the labels do, less what no answer has; and the line, from the other, as on the page."""
+    strength, shares = 3.0, torch.full((10,), 0.1, dtype=torch.float64)
+    for p in (0.1, 0.4, 0.8):
+        u = torch.tensor([[p, *[(1 - p) / 9] * 9]], dtype=torch.float64)
+        kept = conserved_energy(u, u[:, None], torch.ones(1, 1), depth=depth, shares=shares, conservation=strength)
+        labels = alike(p, 10, 0.0)
+        whole = (1 + strength) * labels + depth * float(wells(u)) - strength * math.log(10)
+        assert labels + float(kept) == pytest.approx(whole)
+    parts = ((0.01, 0.4), (0.4, 0.9), (0.9, 1 - 1e-9))
+    least = min(
+        minimize_scalar(lambda p: (1 + strength) * alike(p, 10, depth / (1 + strength)), bounds=b, method="bounded").fun
+        for b in parts
+    ) - strength * math.log(10)  # fmt: skip
+    line = (1 + strength) * collapse(10, 0.08, depth / (1 + strength)) - 2 * strength * math.log(10) / 0.08
+    assert 0.08 * line / 2 == pytest.approx(least, rel=1e-5)
+    none = math.log(10) + depth * (1 - 1 / 10) ** 20
+    assert least == pytest.approx(none) if depth < 10 else least < none - 1
 
 
 @pytest.fixture(scope="module")
