@@ -16,7 +16,9 @@ from book.tools import pairs
 from physnn.lab.models.ordered import read
 from physnn.lab.physics.conserved import collapse, conserved_energy, ordering, pinning
 from physnn.lab.physics.simplex import wells
-from physnn.lab.statistics.stats import Interval
+from physnn.lab.records.finals import final_rows
+from physnn.lab.records.studies import Study
+from physnn.lab.statistics.stats import Interval, mean_interval, paired_difference
 from physnn.lab.training.field_engine import FieldEngine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -232,3 +234,52 @@ def test_the_arms_of_the_table_have_what_it_says():
         sharp = recipe.get("sharpening", "wells") if recipe.get("depth") else "–"
         sizes = "kept" if recipe.get("sizes") == "known" else "–"
         assert shown[arm] == ("pairs" if recipe.get("stiffness") else "–", sharp, sizes)
+
+
+def finals(name):
+    """Return the test accuracies in percent of a study's final runs, by arm."""
+    rows = final_rows(Study(name))
+    return {arm: some.set_index("seed").percent for arm, some in rows.groupby("arm")}
+
+
+def less(runs, model, first, second):
+    return paired_difference(runs[f"{model}: {first}"], runs[f"{model}: {second}"])
+
+
+def test_what_the_text_says_of_the_first_study():
+    runs = finals("network-in-a-field")
+    assert {len(values) for values in runs.values()} == {10}
+    for model in ("1 per class", "4 per class", "10 per class"):
+        assert all(less(runs, model, "all three", arm).low > 0 for arm in ("labels alone", "Dirichlet, conserved"))
+        cross = runs[f"{model}: all three"] - runs[f"{model}: Dirichlet, conserved"]
+        cross = cross - runs[f"{model}: Dirichlet, wells"] + runs[f"{model}: Dirichlet"]
+        assert mean_interval(cross).low > 0
+    taught = {model: less(runs, model, "all three", "taught by the graph") for model in ("1 per class", "10 per class")}
+    assert taught["10 per class"].low < 0 < taught["10 per class"].high and taught["1 per class"].high < 0
+    for arm in ("Dirichlet, wells", "Dirichlet, conserved"):
+        assert less(runs, "10 per class", arm, "Dirichlet").low < 0
+
+
+def test_what_the_text_says_of_the_ways_to_train():
+    runs, first = finals("field-variants"), finals("network-in-a-field")
+    others = ("stiff first", "annealed T", "at once", "neighbours", "equal shares", "T = 0")
+    for arm in others:
+        assert less(runs, "1 per class", arm, "all three").low < 0 < less(runs, "1 per class", arm, "all three").high
+    assert [arm for arm in others if less(runs, "10 per class", arm, "all three").low > 0] == ["equal shares"]
+    assert not any(less(runs, "10 per class", arm, "all three").high < 0 for arm in others)
+    printed = runs["10 per class: printed on the graph"]
+    assert paired_difference(printed, first["10 per class: labels alone"]).high < 0
+
+
+def test_what_the_text_says_of_the_phases():
+    table = Study("phases").table()
+    rows = table[(table.phase == "tuning") & (table.epoch == table.epoch.max())]
+    means = rows.groupby(["arm", "stiffness", "depth"])[["largest", "order", "validation_accuracy"]].mean()
+    mode = 2 * rows.mixed.mean() / (2 - 2 / 10)
+    for stiffness in (10.0, 30.0, 100.0, 300.0):
+        order, line = means.order.loc["conserved", stiffness], stiffness * mode / ordering(10)
+        assert order[order.index < line / 4].max() < 0.5 < order[order.index > line].min()
+    largest = means.largest
+    assert largest.loc["conserved"].nlargest(2).index.to_list() == [(1000.0, 100.0), (300.0, 100.0)]
+    assert largest.loc["free", 10.0, 10.0] < 0.5 < largest.loc["free", 30.0, 10.0]
+    assert largest.loc["free", 1000.0, 10.0] < 0.5 and means.order.loc["free", 1000.0, 10.0] < 0.02
