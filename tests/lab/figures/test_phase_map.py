@@ -50,7 +50,7 @@ def test_a_line_has_one_dash_and_the_colour_of_theory():
     fig, axes = drawn()
     _, falls, sticks = axes[0, 0].lines
     (_, alone) = axes[1, 1].lines
-    assert sticks.get_linestyle() == alone.get_linestyle() != falls.get_linestyle()
+    assert sticks._dash_pattern == alone._dash_pattern != falls._dash_pattern
     assert {line.get_color() for line in (falls, sticks, alone)} == {COLORS["theory"]}
     assert [text.get_text() for text in fig.legends[0].get_texts()] == ["falls", "sticks"]
     assert not drawn(lines={})[0].legends
