@@ -38,7 +38,7 @@ class Even(nn.Linear):
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(Dynamics):
-    """An arm: ``{kind: chain, images: 2000, passes: 30, members: 5, width: 1.0, optimizer: langevin, ...}``.
+    """An arm: ``{kind: chain, images: 4000, passes: 30, members: 5, width: 1.0, optimizer: langevin, ...}``.
 
     ``kind`` is how answers come about: by a ``point``, the end of a training; by the ``average`` of its weights after
     every pass but the first ones (SWA, Izmailov et al. 2018); by ``laplace``, draws of the last layer from the normal
