@@ -140,7 +140,9 @@ def answer(board: Board) -> str:
     told += [("Measured", found), ("In all", f"{_counts(board)} ([](scoreboard.md)).")]
     stand = [(work, each) for work, each in board.works if each.effects and each.verdict != "fails"]
     if stand:
-        told.append(("What works", " ".join(f"{work.name[:-1]}: {_first(work, each)}." for work, each in stand)))
+        part = {"part": " (in part)"}
+        lines = (f"{work.name[:-1]}{part.get(each.verdict, '')}: {_first(work, each)}." for work, each in stand)
+        told.append(("What works", " ".join(lines)))
     rows = "\n\n".join(f"{term}\n: {text}" for term, text in told)
     return f":::{{admonition}} The answer in numbers\n:class: brief\n\n{rows}\n:::\n"
 

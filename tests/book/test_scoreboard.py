@@ -461,7 +461,8 @@ def test_what_works_stands_with_its_numbers_wherever_the_verdicts_stand(board):
             told = cards.value(work.rule["effects"][name], judgement.effects[name])
             assert told in cards.works(board) and told in cards.scoreboard(board) and told in readme
         shown = judgement.effects and judgement.verdict != "fails"
-        assert (f"{work.name[:-1]}:" in cards.answer(board)) == bool(shown)
+        part = " (in part)" if judgement.verdict == "part" else ""
+        assert (f"{work.name[:-1]}{part}: " in cards.answer(board)) == bool(shown)
 
 
 def test_what_does_not_work_is_not_in_the_answer(board):
