@@ -17,6 +17,7 @@ from physnn.lab.models.ordered import read
 from physnn.lab.physics.conserved import collapse, conserved_energy, ordering, pinning
 from physnn.lab.physics.simplex import wells
 from physnn.lab.records.answered import answered
+from physnn.lab.records.edges import at_edge
 from physnn.lab.records.finals import final_rows
 from physnn.lab.records.studies import Study
 from physnn.lab.statistics.crossed import crossed_interval, spread
@@ -263,6 +264,12 @@ def test_what_the_text_says_of_the_first_study():
         assert less(runs, "10 per class", arm, "Dirichlet").low < 0
 
 
+def test_all_three_have_the_same_trial_at_all_numbers_of_labels():
+    study = Study("network-in-a-field")
+    chosen = study.tuned(study.table()).filter(like=": all three", axis=0)
+    assert len(chosen) == 4 and len(chosen.drop_duplicates()) == 1
+
+
 def test_what_the_text_says_of_the_ways_to_train():
     runs, first = finals("field-variants"), finals("network-in-a-field")
     others = ("stiff first", "annealed T", "at once", "neighbours", "equal shares", "T = 0")
@@ -284,6 +291,7 @@ def test_what_the_text_says_of_the_phases():
         assert order[order.index < line / 4].max() < 0.5 < order[order.index > line].min()
     largest = means.largest
     assert largest.loc["conserved"].nlargest(2).index.to_list() == [(1000.0, 100.0), (300.0, 100.0)]
+    assert largest.loc["free", 100.0, 10.0] > 0.99
     assert largest.loc["free", 10.0, 10.0] < 0.5 < largest.loc["free", 30.0, 10.0]
     assert largest.loc["free", 1000.0, 10.0] < 0.5 and means.order.loc["free", 1000.0, 10.0] < 0.02
 
@@ -302,6 +310,7 @@ def test_what_the_text_says_of_other_searches():
     assert sharper.mean(axis=(1, 2)).min() > 0
     source = spread(sharper)
     assert source.draws > source.seeds > source.images
+    assert {arm.partition(": ")[0] for arm in at_edge(study).index} == {"4 per class, draw 1"}
 
 
 def test_what_the_text_says_of_the_handover_and_of_wider_searches():
