@@ -89,8 +89,8 @@ class Samples:
     def draws(self) -> dict[str, Tensor]:
         """Return all that was kept by its name, of shape (chains, draws, ...).
 
-        It is what ``arviz.from_dict`` takes: ``from_dict(posterior=samples.draws())`` in ArviZ 0, and
-        ``from_dict({"posterior": samples.draws()})`` in ArviZ 1.
+        It is what ``arviz.from_dict`` takes: in ArviZ 0 as its argument ``posterior``, and in ArviZ 1 in a dictionary,
+        under ``"posterior"``.
 
         Raises:
             ValueError: there is no draw yet.

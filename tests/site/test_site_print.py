@@ -37,7 +37,7 @@ PRINTED = """() => {
         faint: named(parts.filter(node => node.matches("p, li, h1, pre, pre span, td, figcaption") && bright(node))),
         live: [...document.querySelectorAll("[id^=interactive-]")].map(
             box => [shown(box.querySelector(":scope > img")), shown(box.querySelector(":scope > div"))]),
-        ink: getComputedStyle(article.querySelector("p")).color,
+        ink: getComputedStyle(article.querySelector("p:not(.admonition-title)")).color,
     };
 }"""
 
