@@ -17,8 +17,9 @@ STEPS, DT = 200, 0.05  # of dissolving, and of making
 class Recipe:
     """An arm: ``{model: machine, images: 10000, levels: gray, amplitude: 4.0, hold: 0.5, quartic: 0.05}``.
 
-    ``images`` training pictures of ``levels`` (gray, or two) are given; ``made`` (2000) pictures are made and held
-    ``against`` pictures of the same data (held), or the training pictures where these are all there is (own). By model:
+    ``images`` training pictures of ``levels`` (gray, or two) are given; ``made`` (by default 2,000) pictures are made
+    and held ``against`` pictures of the same data (held), or the training pictures where these are all there is (own).
+    By model:
 
     - ``machine``: pictures are ``amplitude`` thermal widths high, above 0, held for the share ``hold`` of the steps
       before they fade, and gone for the share ``gone`` (0.1) at the end. ``quartic`` is J4 times the square of the
