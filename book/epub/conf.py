@@ -14,7 +14,7 @@ from physnn import __version__
 HERE = Path(__file__).parent
 _site = yaml.safe_load((HERE / "_config.yml").read_text(encoding="utf-8"))
 _needs_a_browser = {
-    "accessible", "formulas", "icons", "jupyter_book", "moved", "offline_math", "published", "scripts",
+    "accessible", "font_icons", "formulas", "jupyter_book", "moved", "offline_math", "published", "scripts",
     "sphinx_book_theme", "sphinx_comments", "sphinx_copybutton", "sphinx_togglebutton",
 }  # fmt: skip
 

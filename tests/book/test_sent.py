@@ -99,7 +99,7 @@ def test_a_formula_is_written_twice_and_a_line_of_several_may_break(extension):
 
 
 def test_icons_that_nobody_shows_are_left_out(extension):
-    icons = extension("icons")
+    icons = extension("font_icons")
     rules = '.a{b:c}.fa-sun:before{content:"\\f185"}'
     rules += '.fa-eye:before,.fa-look:before{content:"\\f06e"}.fa-0:before{content:"0"}'
     kept = icons.used(rules, {"fa-look", "fa-lg"})
@@ -108,7 +108,7 @@ def test_icons_that_nobody_shows_are_left_out(extension):
 
 
 def test_a_font_keeps_the_icons_and_little_else(extension):
-    icons = extension("icons")
+    icons = extension("font_icons")
     theme = importlib.resources.files(pydata_sphinx_theme) / "theme" / "pydata_sphinx_theme" / "static"
     whole = theme / icons.FONTS / "fa-solid-900.ttf"
     small = icons.cut(whole, {0xF185, 0xF06E})
@@ -118,9 +118,9 @@ def test_a_font_keeps_the_icons_and_little_else(extension):
     assert icons.SCRIPT.sub("", ' <script src="../_static/scripts/fontawesome.js?digest=1"></script>\n') == ""
 
 
-@pytest.mark.parametrize("name", ["icons", "formulas"])
+@pytest.mark.parametrize("name", ["font_icons", "formulas"])
 def test_a_theme_that_has_moved_is_said(extension, name, tmp_path):
     module = extension(name)
     app = type("", (), {"outdir": tmp_path, "builder": type("", (), {"name": "html"})})
     with pytest.raises(RuntimeError, match="another way"):
-        (module.lighten if name == "icons" else module.send)(app, None)
+        (module.lighten if name == "font_icons" else module.send)(app, None)
