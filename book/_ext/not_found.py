@@ -13,7 +13,7 @@ BODY = """<section>
 <h1>There is no such page</h1>
 <p>The address may have a slip in it, or the page has moved. The book itself is whole:</p>
 <ul>
-<li><a href="{root}">{first}</a> The introduction, which names every chapter.</li>
+<li><a href="{root}.html">Introduction</a>: what was found, and the names of all chapters.</li>
 <li><a href="book/scoreboard.html">Scoreboard</a>: what the post claims, and what was measured.</li>
 <li><a href="search.html">Search</a> for a word.</li>
 </ul>
@@ -26,8 +26,7 @@ RELATIVE = re.compile(r"""\b(href|src|action|data-content_root)=(["'])(?![a-z][a
 def collect(app):
     """Give Sphinx the page, to be set like any other."""
     if app.config.html_baseurl and app.builder.name == "html":
-        root = app.config.root_doc
-        body = BODY.format(root=f"{root}.html", first=app.env.titles[root].astext())
+        body = BODY.format(root=app.config.root_doc)
         yield NAME, {"title": TITLE, "body": body}, "page.html"
 
 
