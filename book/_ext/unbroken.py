@@ -39,11 +39,11 @@ def in_lines(doctree: nodes.Node) -> None:
     """Put a space that does not break before each percent sign and unit that follows a number."""
     before, ended = None, False  # the block that was last, and whether a number stood at its end so far
     for text in list(doctree.findall(nodes.Text)):
-        block = text.parent
+        block, as_it_is, said = text.parent, False, str(text)
         while isinstance(block, (nodes.Inline, *LEFT)) and block.parent is not None:
+            as_it_is |= isinstance(block, LEFT)
             block = block.parent
-        said = str(text)
-        if not isinstance(text.parent, LEFT):
+        if not as_it_is:
             said = WITHIN.sub(SPACE, said)
             if block is before and ended:
                 said = BEGINS.sub(SPACE, said, count=1) if BEGINS.match(said) else said

@@ -33,6 +33,7 @@ def text(*parts) -> str:
         (["20 seeds, 3 steps, 5 models, 2 minutes"], "20 seeds, 3 steps, 5 models, 2 minutes"),
         (["a % b, and ", pasted("many"), " %"], "a % b, and many %"),
         ([nodes.literal("", "print(10 % 3)")], "print(10 % 3)"),
+        ([nodes.literal("", "", nodes.inline("", "10"), nodes.inline("", " % 3"))], "10 % 3"),
     ],
 )
 def test_a_sign_stays_with_its_number(parts, bound):
