@@ -28,28 +28,30 @@ def description(doctree: nodes.document) -> str:
     return ""
 
 
-def add_card(app, pagename, templatename, context, doctree):
-    """Put the description and the social card into the page's head."""
-    if doctree is None:
-        return
-    about, base = description(doctree), app.config.html_baseurl.rstrip("/")
-    title = app.env.titles[pagename].astext()
+def card(app, title: str, about: str, page: str) -> str:
+    """Return the tags by which a link to ``page``, named without ``.html``, is shown elsewhere."""
+    base = app.config.html_baseurl.rstrip("/")
     tags = {"og:type": "article", "og:site_name": app.config.html_title, "og:title": title}
+    said = ""
     if about:
         tags["og:description"] = about
-        context["metatags"] += f'\n<meta name="description" content="{html.escape(about)}">'
+        said = f'\n<meta name="description" content="{html.escape(about)}">'
     if base:
         tags |= {
-            "og:url": f"{base}/{pagename}.html",
+            "og:url": f"{base}/{page}.html",
             "og:image": f"{base}/{CARD}",
             "og:image:width": str(CARD_SIZE[0]),
             "og:image:height": str(CARD_SIZE[1]),
             "og:image:alt": CARD_ALT,
         }
-    context["metatags"] += "".join(
-        f'\n<meta property="{name}" content="{html.escape(value)}">' for name, value in tags.items()
-    )
-    context["metatags"] += '\n<meta name="twitter:card" content="summary_large_image">'
+    said += "".join(f'\n<meta property="{name}" content="{html.escape(value)}">' for name, value in tags.items())
+    return f'{said}\n<meta name="twitter:card" content="summary_large_image">'
+
+
+def add_card(app, pagename, templatename, context, doctree):
+    """Put the description and the social card into the page's head."""
+    if doctree is not None:
+        context["metatags"] += card(app, app.env.titles[pagename].astext(), description(doctree), pagename)
 
 
 def finish(app, exception):
@@ -58,9 +60,8 @@ def finish(app, exception):
         return
     out, base = Path(app.outdir), app.config.html_baseurl.rstrip("/")
     if base:
-        entries = "".join(
-            f"  <url><loc>{escape(f'{base}/{page}.html')}</loc></url>\n" for page in sorted(app.env.found_docs)
-        )
+        places = ["", *(f"{page}.html" for page in sorted(app.env.found_docs))]  # the root sends its reader on
+        entries = "".join(f"  <url><loc>{escape(f'{base}/{place}')}</loc></url>\n" for place in places)
         (out / "sitemap.xml").write_text(
             '<?xml version="1.0" encoding="UTF-8"?>\n'
             f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{entries}</urlset>\n',

@@ -14,8 +14,9 @@ from physnn import __version__
 HERE = Path(__file__).parent
 _site = yaml.safe_load((HERE / "_config.yml").read_text(encoding="utf-8"))
 _needs_a_browser = {
-    "accessible", "font_icons", "formulas", "jupyter_book", "moved", "offline_math", "published", "scripts",
-    "sphinx_book_theme", "sphinx_comments", "sphinx_copybutton", "sphinx_togglebutton",
+    "accessible", "excerpts", "font_icons", "formulas", "icons", "jupyter_book", "markdown_pages", "moved", "not_found",
+    "offline_math", "published", "root_page", "scripts", "sphinx_book_theme", "sphinx_comments", "sphinx_copybutton",
+    "sphinx_togglebutton", "structured", "wording",
 }  # fmt: skip
 
 sys.path.insert(0, str(HERE / "book/_ext"))

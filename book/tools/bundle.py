@@ -41,6 +41,7 @@ def bundle(project: Project, html: Path, target: Path) -> None:
         raise BookError(f"there is no book in {html}: run `make book`")
     files = {path.relative_to(html): path for path in html.rglob("*") if path.suffix not in LEFT_OUT}
     files = {name: path for name, path in files.items() if not name.match("_static/*.html")}  # the theme's templates
+    files.pop(Path("404.html"), None)  # for a server, and with its addresses
     results = project.root / "results"
     files |= {Path("results") / path.relative_to(results): path for path in results.rglob("*")}
     files |= {Path(name): project.root / name for name in ("LICENSE", "CITATION.cff", "requirements.lock")}

@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 
 import nbformat
 
-from book.tools import bundle, sphinx_run, stills
+from book.tools import bundle, epub_access, sphinx_run, stills
 from book.tools import stage as staging
 from book.tools.place import at_work
 from book.tools.project import HERE, BookError, Project
@@ -73,6 +73,7 @@ def epub(project: Project, target: Path, sphinx: Sequence[str | Path] = SPHINX) 
         contents = {name: made.read(name) for name in made.namelist()}
     contents = finished(contents, staging.pages(project))
     contents["nav.xhtml"] = in_parts(contents, project.parts)
+    contents["content.opf"] = epub_access.described(contents["content.opf"])
     bundle.write(target, contents, first="mimetype")
     shutil.rmtree(work)
     shutil.rmtree(stage)

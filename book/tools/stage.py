@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
 
 import nbformat
 
-from book.tools import claims, sweep_page
+from book.tools import claims, dates, sweep_page
 from book.tools.project import BookError, Project, read_yaml
 from physnn.lab.running.closure import of_an_editor
 
 # matplotlib's animations ask a foreign host for an icon font; the theme's own icons serve as well
 ICON_LINK = re.compile(r"<link[^>]*font-awesome[^>]*>\s*", re.IGNORECASE)
+
+CITATION = "CITATION.cff"  # what the pages tell machines of the whole book
 
 
 def pages(project: Project) -> list[str]:
@@ -41,6 +44,9 @@ def stage(project: Project, folder: Path | None = None) -> None:
     shutil.copytree(project.root / "book", folder / "book", ignore=_left_out)
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy2(project.root / name, folder / name)
+    if (project.root / CITATION).exists():
+        shutil.copy2(project.root / CITATION, folder / CITATION)
+    (folder / dates.FILE).write_text(json.dumps(dates.of_pages(project)), encoding="utf-8")
     if (project.root / "book" / "claims.yml").exists():
         claims.write(project, folder)
     if (recorded := project.root / sweep_page.RECORD).exists():

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import nbformat
 import pytest
 
-from book.tools import epub, stills
+from book.tools import epub, epub_access, stills
 from book.tools.project import BookError, Project
 from tests.reading import CHROMIUM, OVERHANG
 
@@ -71,6 +71,17 @@ def test_the_manifest_says_what_each_page_holds(pages, package):
         assert ("mathml" in said[name]) == (page.find(f".//{MATH}") is not None), name
     assert sum("nav" in properties for properties in said.values()) == 1
     assert sum("cover-image" in properties for properties in said.values()) == 1
+
+
+def test_the_package_says_who_can_read_it(package):
+    said = [(each.get("property"), each.text) for each in package.find(f"{OPF}metadata").iter(f"{OPF}meta")]
+    ours = [(name.removeprefix("schema:"), text) for name, text in said if (name or "").startswith("schema:")]
+    assert ours == [(name, value) for name, values in epub_access.SAID.items() for value in values]
+
+
+def test_code_has_the_size_of_the_text(contents):
+    rules = dict(re.findall(r"^(code|pre|dl\.py > dt) \{(.*?)\}", contents["_static/epub.css"].decode(), re.MULTILINE))
+    assert len(rules) == 3 and all("font-size: 1em;" in rule for rule in rules.values())
 
 
 def test_every_page_of_the_book_is_read_in_its_order(pages, package):

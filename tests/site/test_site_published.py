@@ -27,9 +27,9 @@ def test_the_address_is_that_of_the_repositorys_pages():
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["url"] == ADDRESS
 
 
-def test_the_sitemap_lists_every_page_once(book):
+def test_the_sitemap_lists_the_root_and_every_page_once(book):
     places = ElementTree.parse(book / "sitemap.xml").iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")
-    assert sorted(place.text for place in places) == sorted(f"{ADDRESS}{page}.html" for page in PAGES)
+    assert sorted(place.text for place in places) == sorted([ADDRESS, *(f"{ADDRESS}{page}.html" for page in PAGES)])
 
 
 def tags(page: str) -> dict[str, str]:
