@@ -4,7 +4,6 @@ import math
 import os
 import re
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -451,7 +450,7 @@ def test_the_introduction_names_every_claim_of_the_lists(board):
 
 
 def test_what_works_stands_with_its_numbers_wherever_the_verdicts_stand(board):
-    """In the answer, on the introduction, the scoreboard and in the README; what does not work stands there as well."""
+    """On the introduction, the scoreboard and in the README; what does not work stands there as well."""
     intro, readme = ((ROOT / name).read_text(encoding="utf-8") for name in ("book/intro.md", "README.md"))
     assert intro.index("{include} answer.md") < intro.index("In June 2024") < intro.index("{include} works.md")
     for work, judgement in board.works:
