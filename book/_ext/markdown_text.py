@@ -114,7 +114,8 @@ class _Writer:
         number = node.find(class_="eqno")
         said = f" {number.extract().get_text().strip()}" if number else ""
         parts = node.find_all("div") or [node]  # a line of several may break on the page
-        return [f"$$\n{' \\qquad '.join(map(_tex, parts))}\n$${said}"]
+        formulas = r" \qquad ".join(map(_tex, parts))
+        return [f"$$\n{formulas}\n$${said}"]
 
     def code(self, node: Tag) -> str:
         kinds = " ".join(kind for parent in node.parents for kind in _classes(parent))

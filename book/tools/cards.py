@@ -22,6 +22,7 @@ BADGES = {
 }
 WORKING = {"holds": "Works", "part": "Works in part", "fails": "Does not work", UNDECIDED: "Undecided"}
 LOOKS = {"holds": "holds", "part": "mixed", "fails": "fails", "untestable": "mixed", UNDECIDED: "open"}
+FILTERS = ":::{div} claim-filters\n:::"  # where book/static/claims.js puts its buttons
 SECTIONS = {  # the post's heading, what the page calls it, and a sentence about it
     "Experimental Results": (
         "Its table of results",
@@ -71,6 +72,7 @@ def scoreboard(board: Board) -> str:
         "the mean of paired differences ({mod}`physnn.lab.statistics.stats`); [](../notebooks/evidence.ipynb) says how "
         "far they hold.",
     ]
+    parts.append(FILTERS)
     for heading, (title, about) in SECTIONS.items():
         parts += [f"## {title}", about]
         parts += [card(board, claim) for claim in board.claims if claim.heading == heading]
@@ -91,8 +93,8 @@ def card(board: Board, claim: Claim) -> str:
     quotation = f"{opening}{':' if sentences else ''} {' '.join(sentences)}".strip()
     lines = [
         f"(claim-{claim.number})=",
-        f":::{{admonition}} Claim {claim.number} · “{quotation}”",
-        f":class: claim {LOOKS[judgement.verdict]}",
+        f"::::{{admonition}} Claim {claim.number} · “{quotation}”",
+        f":class: {_classes(claim, judgement)}",
         f"{_badge(judgement)} {_finding(board, claim, judgement)}",
     ]
     if judgement.effects:
@@ -102,20 +104,30 @@ def card(board: Board, claim: Claim) -> str:
     if judgement.repaired is not None:
         repair = claim.rule["repair"]
         lines += ["", f"*Repair.* {repair['found' if judgement.repaired else 'missing'].strip()}"]
-    lines += ["", f"*Test.* {claim.test.strip()}"]
-    if claim.rule:
-        lines += ["", _rule(claim, _sample(board, judgement, claim))]
-    return "\n".join([*lines, ":::"])
+    rule = _rule(claim, _sample(board, judgement, claim)) if claim.rule else ""
+    return "\n".join([*lines, *_folded(claim.test, rule), "::::"])
+
+
+def _folded(test: str, rule: str) -> list[str]:
+    """Return the lines of a fold with the test and, if there is one, the rule; on paper it is open."""
+    what = "The test and the rule" if rule else "The test"
+    return ["", f":::{{dropdown}} {what}", *filter(None, [f"*Test.* {test.strip()}", rule and f"\n{rule}"]), ":::"]
+
+
+def _classes(claim: Claim, judgement: Judgement) -> str:
+    """Return a card's classes: its look, and what the filters tell it by."""
+    part = SECTIONS[claim.heading][0].removeprefix("Its ").lower().replace(" ", "-")
+    return f"claim {LOOKS[judgement.verdict]} verdict-{judgement.verdict} part-{part}"
 
 
 def digest(board: Board) -> str:
     """Return what the introduction shows: the decided claims as short cards, and the names of the others."""
-    parts = [f"{_counts(board)}. [](scoreboard.md) has each with its test, its rule and its numbers."]
+    parts = [f"{_counts(board)}. [](scoreboard.md) has each with its test, its rule and its numbers.", FILTERS]
     for claim in board.of(*JUDGED):
         judgement = board.judgements[claim.number]
         parts.append(
             f":::{{admonition}} {{ref}}`Claim {claim.number} <claim-{claim.number}>` · “{claim.name}”\n"
-            f":class: claim {LOOKS[judgement.verdict]}\n"
+            f":class: {_classes(claim, judgement)}\n"
             f"{_badge(judgement)} {_finding(board, claim, judgement)}\n\n{_headline(claim, judgement)}."
             f"{_sample(board, judgement, claim, shown=True)}\n:::"
         )
@@ -132,28 +144,6 @@ def digest(board: Board) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def answer(board: Board) -> str:
-    """Return the answer to the book's title, in numbers: a box on the introduction's first screen."""
-    first, judgement = board.claims[0], board.judgements[board.claims[0].number]
-    found = f"{_headline(first, judgement)}." if judgement.effects else f"{judgement.reason.capitalize()}."
-    told = [("Claimed", f"“{first.name}”, the first number for the post's network, the second for a traditional one")]
-    told += [("Measured", found), ("In all", f"{_counts(board)} ([](scoreboard.md)).")]
-    stand = [(work, each) for work, each in board.works if each.effects and each.verdict != "fails"]
-    if stand:
-        part = {"part": " (in part)"}
-        lines = (f"{work.name[:-1]}{part.get(each.verdict, '')}: {_first(work, each)}." for work, each in stand)
-        told.append(("What works", " ".join(lines)))
-    rows = "\n\n".join(f"{term}\n: {text}" for term, text in told)
-    return f":::{{admonition}} The answer in numbers\n:class: brief\n\n{rows}\n:::\n"
-
-
-def _first(work: Work, judgement: Judgement) -> str:
-    """Return the number that stands for a work: the first of its headline."""
-    name = next(iter(work.rule.get("headline") or work.rule["effects"]))
-    how = work.rule["effects"][name]
-    return f"{how['label']} {value(how, judgement.effects[name])}"
-
-
 def works(board: Board) -> str:
     """Return what the introduction shows of where the physics works, as short cards."""
     return "\n\n".join(_worked(board, work, judgement, False) for work, judgement in board.works) + "\n"
@@ -162,7 +152,7 @@ def works(board: Board) -> str:
 def _worked(board: Board, work: Work, judgement: Judgement, whole: bool) -> str:
     """Return the card of a place where the physics works, or does not: with its test and rule, or without."""
     lines = [
-        f":::{{admonition}} {work.name}",
+        f"::::{{admonition}} {work.name}",
         f":class: claim {LOOKS[judgement.verdict]}",
         f"**{WORKING[judgement.verdict]}** {_finding(board, work, judgement)}",
     ]
@@ -170,14 +160,14 @@ def _worked(board: Board, work: Work, judgement: Judgement, whole: bool) -> str:
         shown = (
             f"{_headline(work, judgement)}.{_sample(board, judgement, work, shown=True)}" if judgement.effects else ""
         )
-        return "\n".join([*lines, "", shown, ":::"])
+        return "\n".join([*lines, "", shown, "::::"])
     named = work.rule["effects"]
     lines += [
         "",
         *(f"- {named[name]['label']}: {value(named[name], each)}" for name, each in judgement.effects.items()),
     ]
-    lines += ["", f"*Test.* {work.test.strip()}", "", _rule(work, _sample(board, judgement, work), WORKING)]
-    return "\n".join([*lines, ":::"])
+    lines += _folded(work.test, _rule(work, _sample(board, judgement, work), WORKING))
+    return "\n".join([*lines, "::::"])
 
 
 def readme(board: Board) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-from book.tools import cards, fingerprint
+from book.tools import cards, fingerprint, front
 from book.tools.project import HERE, BookError, Project, read_yaml
 from physnn.lab.running import command, files
 
@@ -42,6 +42,7 @@ class Claim:
     note: str = ""
     see: dict[str, str] | None = None
     errata: list[dict[str, str]] = field(default_factory=list)
+    front: dict[str, str] | None = None
 
     @property
     def name(self) -> str:
@@ -62,6 +63,8 @@ class Work:
     rule: dict[str, Any]
     says: dict[str, str]
     decided: dict[str, str]
+    short: str = ""
+    front: dict[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,8 @@ def _check_rule(claim: Claim | Work, where: str) -> None:
             raise BookError(f"{where}: a rule needs {needed}")
         if "repair" in rule and set(rule["repair"]) != {"when", "found", "missing"}:
             raise BookError(f"{where}: a repair has `when`, `found` and `missing`")
+    if claim.front and set(claim.front) != {"number", "text"}:
+        raise BookError(f"{where}: a front has `number` and `text`")
 
 
 def board(root: Path = HERE) -> Board:
@@ -154,13 +159,16 @@ def write(project: Project, folder: Path) -> None:
         partial.mkdir(parents=True)
         judged = board(project.root)
         pages = {
-            "answer": cards.answer,
+            "answer": front.answer,
             "claims-digest": cards.digest,
             "scoreboard": cards.scoreboard,
             "works": cards.works,
         }
         for name, page in pages.items():
             (partial / f"{name}.md").write_text(page(judged), encoding="utf-8")
+        from book.figures import verdicts  # brings matplotlib
+
+        (partial / front.FIGURE).write_text(verdicts.draw(judged), encoding="utf-8")
         partial.rename(kept)
     for page in kept.iterdir():
         shutil.copy2(page, folder / "book" / page.name)

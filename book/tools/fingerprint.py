@@ -89,7 +89,8 @@ def site(project: Project) -> str:
 def scoreboard(project: Project) -> str:
     """Digest the claims, the pages they can link to, the recorded results, and what judges and writes them."""
     files = [project.root / "book" / name for name in ("claims.yml", "works.yml")] + [project.root / "_toc.yml"]
-    files += [Path(__file__).with_name(name) for name in ("claims.py", "cards.py")]
+    files += [Path(__file__).with_name(name) for name in ("claims.py", "cards.py", "front.py")]
+    files += [Path(__file__).parents[1] / "figures" / "verdicts.py"]
     return _digest([project.root / "physnn", project.root / "results", *files])
 
 
