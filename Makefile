@@ -31,7 +31,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 unexport PYTHONSAFEPATH # this checkout comes first
 
 .DEFAULT_GOAL := help
-.PHONY: help book book-plain bundle epub test test-lowest test-lowest-all test-results notebooks notebook-back scoreboard lint serve check-site check-colab results results-diff bench lock clean
+.PHONY: help book book-plain bundle epub test test-lowest test-lowest-all test-results notebooks notebook-back values scoreboard lint serve check-site check-colab results results-diff bench lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ test-results: $(VENV)/.done ## Train a few replicas of every recorded study agai
 
 notebooks: $(VENV)/.done ## Write the .ipynb pairs from the .md sources
 	$(PY) -m book.tools.pairs
+
+values: book ## Record the book's numbers for the .ipynb pairs: notebooks/values.json (NAME=as-printed: of one chapter)
+	$(PY) -m book.tools.record_values $(NAME)
 
 notebook-back: $(VENV)/.done ## Take what was changed in an .ipynb into its .md: NAME=as-printed [FILE=~/Downloads/as-printed.ipynb]
 	$(PY) -m book.tools.back $(or $(NAME),$(error name a chapter: make notebook-back NAME=as-printed)) $(if $(FILE),"$(FILE)")
@@ -125,7 +128,7 @@ lock: ## Choose the newest versions that fit pyproject.toml (needs uv)
 	  --all-extras pyproject.toml -o requirements.lock
 
 # By name, as other things lie in _build too: what papermill wrote, timings, the finished runs of studies.
-BUILT := executed stage html matplotlib scoreboard plain-sphinx epub-stage epub-work physnn-book.zip physnn-book.epub coverage
+BUILT := executed stage html matplotlib scoreboard plain-sphinx epub-stage epub-work values physnn-book.zip physnn-book.epub coverage
 
 clean: ## Delete what these targets have made, but the environments (PARTS=yes: and the finished runs of stopped studies)
 	rm -rf $(BUILT:%=_build/%) _build/.site-* .pytest_cache .ruff_cache .mypy_cache

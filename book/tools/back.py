@@ -3,7 +3,8 @@
 ``FILE`` is the pair itself, or a copy of it that was worked on elsewhere: in Jupyter, on Colab, by papermill. Code
 comes back as it stands there. Of text, a paragraph that was not changed keeps its MyST; one that was comes back in the
 plain Markdown of the pair, and its cell is named, for its roles are lost. Cells are known by their ids: they may be
-added, moved and deleted. Outputs, and cells that papermill and Colab add, stay behind. The pair is then written anew.
+added, moved and deleted. Outputs, captions, which are options of their figures in the source, and cells that papermill
+and Colab add stay behind. The pair is then written anew.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ def taken_back(source: Path, edited: Path) -> tuple[str, list[str]]:
         BookError: ``edited`` is no notebook, or one that was not made from ``source`` as it is now.
     """
     notebook, notes, text = _read(edited), _belongs(source, edited), source.read_text(encoding="utf-8-sig")
-    was, shown = pairs.read(source), pairs.pair(source).cells
+    was, made = pairs.read(source), pairs.pair(source)
+    _reads_alike(source, edited, made)
+    shown = [cell for cell in made.cells if not pairs.is_caption(cell.id)]
+    captions = {cell.id: cell.source for cell in made.cells if pairs.is_caption(cell.id)}
     before = _content(was.cells)
     heads = OPTIONS.findall(text)
     places = [i for i, cell in enumerate(was.cells) if cell.cell_type == "code"]
@@ -45,6 +49,10 @@ def taken_back(source: Path, edited: Path) -> tuple[str, list[str]]:
     for number, cell in enumerate(notebook.cells):
         if ADDED & set(cell.metadata.get("tags", [])) or _id(cell) == BADGE:
             continue
+        if _id(cell) in captions or (cell.cell_type == "markdown" and cell.source in captions.values()):
+            if cell.source not in captions.values():
+                notes.append(f"cell {number}: a caption is an option of its figure in {source.name}; not taken")
+            continue
         place = _place(cell, shown, notebook.cells, seen)
         if place is not None:
             seen.add(place)
@@ -52,7 +60,7 @@ def taken_back(source: Path, edited: Path) -> tuple[str, list[str]]:
             if cell.cell_type == "code":
                 kept.source = cell.source
             elif cell.source != shown[place].source:
-                kept.source = _merged(kept.source, cell.source)
+                kept.source = _merged(plain.of(source), kept.source, cell.source)
                 notes.append(f"cell {number}: text was changed; look whether it had roles: {_opening(cell)}")
             if options.get(place):
                 kept.metadata = NotebookNode(tags=[f"cell-{place}"])
@@ -99,6 +107,16 @@ def _belongs(source: Path, edited: Path) -> list[str]:
     return []
 
 
+def _reads_alike(source: Path, edited: Path, made: NotebookNode) -> None:
+    """Refuse a notebook whose text would read otherwise if it were written now, though its source is the same."""
+    said = pairs.mark(edited)
+    if said and said.get("text_sha256") != made.metadata[pairs.MARK].text_sha256:
+        raise BookError(
+            f"{edited} names numbers, figures or works as the book had them when it was made from {source.name}, and "
+            "they have changed: check out the commit of then, take the notebook back there, and join the two with git"
+        )
+
+
 def _id(cell: NotebookNode) -> str | None:
     return cell.get("id") or cell.metadata.get("id")  # Colab keeps it in the metadata
 
@@ -112,7 +130,7 @@ def _place(cell: NotebookNode, shown: list[NotebookNode], among: list[NotebookNo
     return next(by_id, next(by_text, None))
 
 
-def _merged(myst: str, edited: str) -> str:
+def _merged(reads: plain.Plain, myst: str, edited: str) -> str:
     """Return the edited text of a cell, the paragraphs that were not changed in MyST."""
     paragraphs = []
     for part in myst.split("\n\n"):
@@ -120,8 +138,8 @@ def _merged(myst: str, edited: str) -> str:
             paragraphs[-1] += f"\n\n{part}"
         else:
             paragraphs.append(part)
-    now = edited.replace(f"{plain.NOTE}\n\n", "").split("\n\n")
-    matcher = SequenceMatcher(None, [plain.markdown(part) for part in paragraphs], now, autojunk=False)
+    now = edited.replace(f"{reads.note}\n\n", "").split("\n\n")
+    matcher = SequenceMatcher(None, [reads.markdown(part) for part in paragraphs], now, autojunk=False)
     merged = []
     for kind, first, last, begin, end in matcher.get_opcodes():
         merged += paragraphs[first:last] if kind == "equal" else now[begin:end]

@@ -1,9 +1,10 @@
 """Write each notebook's ``.ipynb`` pair from its ``.md`` source: ``python -m book.tools.pairs [--check]``.
 
-The ``.md`` is the only source. The pair exists for Colab and Binder: its text is plain Markdown, it carries no
-outputs, and its cell ids follow from the file's name, so that the same source always gives the same bytes. It names
-its source, and carries the digests of both: a pair that somebody changed, and a notebook that somebody put beside the
-pairs, are never replaced or deleted. What was changed in one goes into the source by :mod:`book.tools.back`.
+The ``.md`` is the only source. The pair exists for Colab and Binder: its text is plain Markdown, with a cell for the
+caption of each figure (:mod:`book.tools.plain`), it carries no outputs, and its cell ids follow from the file's name,
+so that the same sources always give the same bytes. It names its source, and carries the digests of that, of its text
+and of itself: a pair that somebody changed, and a notebook that somebody put beside the pairs, are never replaced or
+deleted. What was changed in one goes into the source by :mod:`book.tools.back`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from book.tools.project import HERE, BookError
 from physnn.lab.running import command, files
 
 MARK = "pair"  # where a pair's metadata says what it is
-NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")  # an id has 64 of these, and ends in the number of the cell
+NAME = re.compile(r"[A-Za-z0-9_-]{1,59}")  # an id has 64 of these, and ends in the number of the cell
+CAPTION = "c"  # ends the id of the cell with the caption of a figure, which begins as that of the figure
 UNKNOWN = "0" * 64  # stands for a pair's digest while the digest is made
 KEPT = "what is written is whole, and the same command goes on"
 
@@ -41,7 +43,7 @@ def read(source: Path) -> NotebookNode:
         BookError: it is no notebook, or its name cannot stand in the ids of cells.
     """
     if not NAME.fullmatch(source.stem):
-        raise BookError(f"{source}: the name of a chapter has letters, digits, - and _ (60 at most): give it another")
+        raise BookError(f"{source}: the name of a chapter has letters, digits, - and _ (59 at most): give it another")
     try:
         result = jupytext.reads(source.read_text(encoding="utf-8-sig"), fmt="md:myst")
     except Exception as error:  # of jupytext, of YAML, of a text in another encoding
@@ -75,14 +77,28 @@ def text(source: Path) -> str:
 
 def pair(source: Path) -> NotebookNode:
     """Return the pair of ``source``, its text in plain Markdown."""
-    result = notebook(source)
+    result, reads, cells = notebook(source), plain.of(source), []
     texts = [cell for cell in result.cells if cell.cell_type == "markdown"]
-    if any(plain.GLUE.search(cell.source) for cell in texts):
-        texts[0].source = texts[0].source.replace("\n\n", f"\n\n{plain.NOTE}\n\n", 1)
+    noted = any(plain.GLUE.search(cell.source) for cell in texts)
     for cell in texts:
-        cell.source = plain.markdown(cell.source)
-    result.metadata[MARK] = NotebookNode(source=source.name, source_sha256=digest(source), sha256=UNKNOWN)
+        cell.source = reads.markdown(cell.source)
+    if noted:
+        texts[0].source = texts[0].source.replace("\n\n", f"\n\n{reads.note}\n\n", 1)
+    for cell in result.cells:
+        cells.append(cell)
+        if caption := reads.caption(cell):
+            cells.append(nbformat.v4.new_markdown_cell(caption, id=cell["id"] + CAPTION))
+    result.cells = cells
+    shown = _sha256(json.dumps([[cell["id"], cell.source] for cell in cells if cell.cell_type == "markdown"]))
+    result.metadata[MARK] = NotebookNode(
+        source=source.name, source_sha256=digest(source), text_sha256=shown, sha256=UNKNOWN
+    )
     return result
+
+
+def is_caption(name: str | None) -> bool:
+    """Tell whether a cell of a pair, by its id, holds the caption of the figure before it."""
+    return bool(name) and bool(re.fullmatch(rf".*-\d+{CAPTION}", str(name)))
 
 
 def pair_text(source: Path) -> str:

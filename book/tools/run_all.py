@@ -31,18 +31,21 @@ class Task:
     fingerprint: str
 
 
-def run_all(project: Project, parameters: dict[str, dict], cores: int | None = None) -> dict[str, tuple[float, bool]]:
+def run_all(
+    project: Project, parameters: dict[str, dict], cores: int | None = None, only: set[str] | None = None
+) -> dict[str, tuple[float, bool]]:
     """Bring every executed notebook up to date; return per notebook its seconds and whether it ran now.
 
-    Two notebooks run at once where there are two cores, and share the cores; one alone has all.
+    Two notebooks run at once where there are two cores, and share the cores; one alone has all. ``only`` names those
+    to look at, by default all.
 
     Raises:
         BookError: a notebook failed; those that already ran beside it are finished and kept.
     """
     project.executed.mkdir(parents=True, exist_ok=True)
     _sweep(project)
-    tasks = []
-    for source in project.sources:
+    tasks, sources = [], [source for source in project.sources if only is None or source.stem in only]
+    for source in sources:
         digest = fingerprint.notebook(project, source, parameters[source.stem])
         task = Task(source, project.executed / f"{source.stem}.ipynb", parameters[source.stem], digest)
         if _recorded(task.target).get("fingerprint") != digest:
@@ -51,7 +54,7 @@ def run_all(project: Project, parameters: dict[str, dict], cores: int | None = N
     ran = {task.source.stem for task in tasks}
     return {
         source.stem: (_recorded(project.executed / f"{source.stem}.ipynb")["seconds"], source.stem in ran)
-        for source in project.sources
+        for source in sources
     }
 
 

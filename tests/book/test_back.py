@@ -7,7 +7,7 @@ import jupytext
 import nbformat
 import pytest
 
-from book.tools import back, pairs, plain
+from book.tools import back, pairs, plain, values
 from book.tools.project import BookError
 from tests.book.paired import CHANGES, SOURCE, edit
 
@@ -57,7 +57,7 @@ def test_a_copy_from_elsewhere_comes_back(folder, tmp_path_factory):
             cell["source"] = [line + "\n" for line in "".join(cell["source"]).split("\n")]
             cell["source"][-1] = cell["source"][-1][:-1]
         notebook["cells"].insert(0, {"cell_type": "markdown", "metadata": {"id": "view-in-github"}, "source": ["<a>"]})
-        notebook["cells"][-1]["source"] = ["1 + 1\n", "2 + 2"]
+        notebook["cells"][-2]["source"] = ["1 + 1\n", "2 + 2"]
         notebook["nbformat_minor"] = 0
         notebook["metadata"]["colab"] = {}
 
@@ -72,12 +72,40 @@ def test_of_a_changed_text_the_other_paragraphs_keep_their_myst(folder, capsys):
         first["source"] = "".join(first["source"]).replace("The last word, of", "The very last word, of")
 
     edit(folder / "a.ipynb", change)
-    assert plain.NOTE in (folder / "a.ipynb").read_text()
+    assert plain.of(folder / "a.md").note in (folder / "a.ipynb").read_text()
     text = taken_back(folder)
     before, after = SOURCE.split("The last word, of {cite:p}`post2024`.")
-    assert text.startswith(before + "The very last word, of [post2024](https://")
+    assert text.startswith(before + "The very last word, of ([The post, 2024](https://")
     assert text.endswith(after)
     assert "cell 0: text was changed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["by its id", "by its text"])
+def test_a_caption_stays_behind(folder, named, capsys):
+    """It is an option of its figure in the source, and comes back neither as a cell nor as a note, unless changed."""
+
+    def change(notebook):
+        caption = notebook["cells"][-1]
+        assert "".join(caption["source"]).startswith("**Figure.** A caption") and caption["id"] == "a-04c"
+        if not named:
+            caption["id"] = "other"
+        notebook["cells"][-2]["source"] = "1 + 2"
+
+    edit(folder / "a.ipynb", change)
+    assert taken_back(folder) == SOURCE.replace("1 + 1", "1 + 2")
+    assert "caption" not in capsys.readouterr().out
+    edit(folder / "a.ipynb", lambda notebook: notebook["cells"][-1].update(source="Another."))
+    assert taken_back(folder) == SOURCE.replace("1 + 1", "1 + 2")
+    assert "a caption is an option of its figure in a.md; not taken" in capsys.readouterr().out
+
+
+def test_a_text_that_would_read_otherwise_now_is_refused(folder, capsys):
+    """Else each of its numbers would look like a change."""
+    (folder / values.FILE).write_text('{"a": {"fixed": {"number": 4}, "run": {}}}')
+    edit(folder / "a.ipynb", CHANGES["source"])
+    assert back.main(["a", "--folder", str(folder)]) == 1
+    assert "names numbers, figures or works as the book had them" in capsys.readouterr().err
+    assert (folder / "a.md").read_text() == SOURCE
 
 
 def test_cells_may_be_added_moved_and_deleted(folder, capsys):
@@ -96,8 +124,8 @@ def test_cells_may_be_added_moved_and_deleted(folder, capsys):
     assert text.endswith("1 + 1\n```\n\n```{code-cell} python\n:tags: [hide-input]\n\n3 + 3\n```\n\nThe end.\n")
     told = capsys.readouterr().out
     assert "cell a-03 is gone: 'A third.'" in told
-    assert "cell 4 is new: '3 + 3'" in told
-    assert "cell 5 is new: 'The end.'" in told
+    assert "cell 5 is new: '3 + 3'" in told
+    assert "cell 6 is new: 'The end.'" in told
     cells = jupytext.reads(text, fmt="md:myst").cells
     assert [cell.cell_type for cell in cells] == ["markdown", "markdown", "code", "code", "code", "markdown"]
 

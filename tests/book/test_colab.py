@@ -1,13 +1,18 @@
-"""Every chapter on Colab: it installs the package itself, touches nothing installed, and glues what pages want."""
+"""Every chapter on Colab: it installs the package itself, touches nothing installed, and glues what pages want.
+
+With the parameters of the tests, that is, so that the numbers which its text shows as fixed are held against these.
+"""
 
 import subprocess
 import sys
 import venv
 
+import nbformat
 import pytest
 
-from book.tools import glue_keys, stage
+from book.tools import glue_keys, stage, values
 from book.tools.project import Project
+from physnn.lab.running.outcome import glued
 from tests.book import colab
 
 # What the book may count on; Colab ships far more.
@@ -46,6 +51,10 @@ def run_every_chapter(python, folder, source, **variables):
     assert not changed, f"the chapters changed what was installed: {changed}"
     assert glue_keys.missing(project, stage.pages(project)) == []  # on the small images, too
     assert glue_keys.twice(project) == []
+    made = {
+        source: nbformat.read(project.executed / f"{source.stem}.ipynb", as_version=4) for source in project.sources
+    }
+    assert [said for source, notebook in made.items() for said in values.stale(source, glued(notebook))] == []
 
 
 def test_chapters_run_in_a_stand_in_for_colab(tmp_path, snapshot):

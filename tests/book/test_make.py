@@ -89,6 +89,7 @@ def test_clean_leaves_what_it_cannot_make_again_in_minutes(tmp_path):
         "html/index.html",
         ".site-x/a",
         "physnn-book.zip",
+        "values/executed/a.ipynb",
         "matplotlib/fontlist.json",
     ]
     kept = ["out.ipynb", "bench.json", "mine/a", "studies/a.csv", "results/loss/a.csv"]
