@@ -9,7 +9,19 @@ import pytest
 from benchmarks import __main__ as bench
 from benchmarks import drift
 from book.figures import card, opening
-from book.tools import back, build, bundle, claims, epub, pairs, plain_sphinx, results_diff, serve, sweep_page
+from book.tools import (
+    back,
+    build,
+    bundle,
+    claims,
+    epub,
+    pairs,
+    plain_sphinx,
+    record_values,
+    results_diff,
+    serve,
+    sweep_page,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 # Of each, what it is told, and something of its work.
@@ -25,6 +37,7 @@ COMMANDS = {
     opening: ([], "Study"),
     pairs: ([], "write"),
     plain_sphinx: (["--python", sys.executable], "build"),
+    record_values: ([], "record"),
     results_diff: (["main"], "numbers"),
     serve: ([], "_serve"),
     sweep_page: (["runs/signs"], "record"),
