@@ -39,7 +39,11 @@ def test_the_title_of_a_card_is_a_heading_of_the_next_level(depth, level):
     document = tree(depth, "claim", "fails")
     claim_cards.headings(None, document)
     (heading,) = document.findall(nodes.rubric)
-    assert heading["heading-level"] == level and heading["classes"] == ["admonition-title"]
+    assert heading["classes"] == ["admonition-title", f"heading-{level}"]
+    written = claim_cards.HEADING.sub(
+        r"<h\2>\3</h\2>", f'<p class="admonition-title heading-{level} rubric">Claim 1</p>'
+    )
+    assert written == f"<h{level}>Claim 1</h{level}>"
     assert heading.astext() == "Claim 1" and not list(document.findall(nodes.title))
     assert heading.parent.index(heading) == 0
 
