@@ -17,7 +17,10 @@ from physnn import Langevin, Thermometer, log_predictive, posterior
 from physnn.lab.metrics.predictive import variation
 from physnn.lab.models.bayes import read
 from physnn.lab.models.laplace import precision
-from physnn.lab.statistics.stats import Interval
+from physnn.lab.records.edges import at_edge
+from physnn.lab.records.finals import final_rows
+from physnn.lab.records.studies import Study
+from physnn.lab.statistics.stats import Interval, paired_difference
 from physnn.lab.training import truth
 from physnn.lab.training.hmc import Hamiltonian
 
@@ -230,3 +233,94 @@ def test_what_the_text_says_of_the_designs():
     assert five == {name for name in main if name.endswith("fivefold")} and cost["bath, fifteenfold"] == 15
     assert {times for name, times in cost.items() if "fold" not in name} == {1}
     assert [passes[f"bath, {name}"].members for name in ("equal cost", "fivefold", "fifteenfold")] == [1, 2, 3]
+
+
+def finals(name):
+    return final_rows(Study(name))
+
+
+def of(rows, arm, column):
+    return rows[rows.arm == arm].set_index("seed")[column]
+
+
+def less(rows, first, second, column):
+    return paired_difference(of(rows, first, column), of(rows, second, column))
+
+
+def test_what_the_text_says_of_the_truth():
+    rows = finals("bath-truth")
+    away = 100 * rows.groupby("arm").truth_variation.mean()
+    right = ["bath", "bath, a fifth of the time", "bath, the post's scheme", "bath in minibatches", "hmc"]
+    assert 100 * rows.truth_floor.iloc[0] < away[right].min()
+    rest = away.drop(right)
+    assert away[right].max() < rest.min() and set(rest.nlargest(2).index) == {"optimum", "optima of five"}
+    mixed = rows.groupby("arm").rhat.mean()
+    assert away[right].idxmin() == mixed[right].idxmin() == "bath, the post's scheme"
+    assert away[right].idxmax() == mixed[right].idxmax() == "bath"
+    assert mixed["cold bath, T/10"] < mixed["bath"], "and it is farther from the truth"
+    for arm in ("bath, a fifth of the time", "bath in minibatches", "bath, the post's scheme", "hmc"):
+        assert less(rows, arm, "bath", "truth_variation").high < 0
+    nll = rows.groupby("arm").test_nll.mean()
+    assert rows.truth_nll.iloc[0] > max(nll["optima of five"], nll["cold bath, T/10"])
+    assert of(rows, "bath", "factor").min() > 1
+
+
+def test_what_the_text_says_of_the_rates_of_the_bath():
+    """The lowest and the highest were best, nearly the same, and the optima had the highest of theirs."""
+    study = Study("bath-truth")
+    scores, chosen = study.scores(study.table()), study.tuned(study.table()).lr
+    tried = scores[scores.arm == "bath"].sort_values("lr").score.to_list()
+    assert {*sorted(tried)[:2]} == {tried[0], tried[-1]} and abs(tried[0] - tried[-1]) < 1e-3
+    assert set(at_edge(study).index) == {"bath"}
+    for arm in ("optimum", "optima of five", "Laplace, last layer"):
+        assert chosen[arm] == scores[scores.arm == arm].lr.max()
+
+
+def test_what_the_text_says_of_clean_and_of_corrupted_images():
+    rows = finals("heat-bath")
+    nll, corrupted = rows.groupby("arm").test_nll.mean(), rows.groupby("arm").corrupted_nll.mean()
+    baths = [arm for arm in nll.index if "bath" in arm]
+    assert nll.idxmin() == "ensemble, fivefold" and nll["weight averaging"] < nll[baths].min()
+    assert corrupted[baths].max() < corrupted.drop(baths).min()
+    once = ["SGD", "AdamW", "temperature scaling", "weight averaging", "Laplace, last layer", "ensemble, equal cost"]
+    assert nll[once].idxmin() == "weight averaging"
+    ece, worse = rows.groupby("arm").test_ece.mean(), rows.groupby("arm").corrupted_ece.mean()
+    assert ece[baths].min() > ece.drop(baths).max()
+    warm = [arm for arm in baths if "cold" not in arm]
+    assert worse[warm].max() < worse.drop(warm).min()
+    gaps = [less(rows, "bath, fivefold", "ensemble, fivefold", f"corrupted_nll_{k}").mean for k in (1, 2, 3)]
+    assert less(rows, "bath, fivefold", "ensemble, fivefold", "test_nll").mean > gaps[0] > 0 > gaps[1] > gaps[2]
+    assert (of(rows, "bath, equal cost", "test_nll") > 0.37).sum() == 1 == (rows.test_nll > 0.37).sum()
+    scaled = rows.groupby("arm").scaled_test_nll.mean()
+    assert scaled.idxmin() == "bath, fifteenfold"
+    assert less(rows, "bath, fifteenfold", "ensemble, fivefold", "scaled_test_nll").high < 0
+    mini = less(rows, "bath in minibatches, fivefold", "ensemble, fivefold", "scaled_test_nll")
+    assert mini.low < 0 < mini.high
+    assert less(rows, "bath, fivefold", "ensemble, fivefold", "corrupted_accuracy").high < 0
+
+
+def test_what_the_text_says_of_cold_baths():
+    rows, five = finals("heat-bath"), ("cold bath, T/100, fivefold", "cold bath, T/10, fivefold", "bath, fivefold")
+    assert less(rows, five[1], five[2], "test_nll").high < 0 < less(rows, five[1], "ensemble, fivefold", "test_nll").low
+    for first, second, column in ((five[0], five[1], "test_nll"), (five[1], five[2], "corrupted_nll")):
+        assert less(rows, first, second, column).low < 0 < less(rows, first, second, column).high
+    assert less(rows, five[0], five[1], "corrupted_nll").low > 0
+
+
+def test_what_the_text_says_of_the_temperatures():
+    """In the tenth in which draws begin, in the last one, and of the worst run of the cold bath."""
+    table = Study("heat-bath").table()
+    table = table[table.phase == "final"]
+    begin = table[table.epoch == 4].groupby("arm").kinetic.mean()
+    late = ["bath, equal cost", "bath, fivefold", "cold bath, T/10, fivefold", "cold bath, T/100, fivefold"]
+    assert (
+        begin[late].min() > 1.4 and begin["bath, fifteenfold"] < 1.02 and begin["bath in minibatches, fivefold"] < 1.1
+    )
+    end = table[table.epoch == 10].groupby("arm").kinetic.mean()
+    assert end["cold bath, T/100, fivefold"] > 1.2 and end.drop("cold bath, T/100, fivefold").max() < 1.1
+    cold = table[(table.arm == "cold bath, T/10, fivefold")]
+    assert (
+        cold[cold.epoch == 10].set_index("seed").test_nll.idxmax()
+        == cold[cold.epoch == 4].set_index("seed").kinetic.idxmax()
+    )
+    assert finals("heat-bath").groupby("arm").rhat.min().min() > 1.1
