@@ -16,7 +16,15 @@ LETTERS = {
     "G": ("Green", {"free-energy", "reading-the-network"}),
     "P": (
         "numbers",
-        {"free-energy", "langevin", "optimizer-terms", "archaeology", "exploration", "reading-the-network", "heat-bath"},
+        {
+            "free-energy",
+            "langevin",
+            "optimizer-terms",
+            "archaeology",
+            "exploration",
+            "reading-the-network",
+            "heat-bath",
+        },
     ),
     r"\lambda": (
         "curvature",
