@@ -116,6 +116,7 @@ FACTS = r"""() => {
     prose.querySelectorAll("code, pre, script, style, mjx-container").forEach(node => node.remove());
     return {
         formulas: article.querySelectorAll(".math").length,
+        mathjax: Boolean(window.MathJax),
         typeset: article.querySelectorAll("mjx-container").length,
         failed: article.querySelectorAll("mjx-merror, [data-mjx-error]").length,
         prose: prose.textContent,
@@ -140,6 +141,15 @@ OVERHANG = """() => {
     const root = document.documentElement;
     return [root.scrollWidth - root.clientWidth, wide.map(node => node.outerHTML.slice(0, 120))];
 }"""
+
+# Formulas that are seen and wider than their place, after a frame in which they have been fitted to it.
+CUT = """() => new Promise(then => requestAnimationFrame(() => setTimeout(() => {
+    const place = node => node.closest("p, li, dd, td, div").getBoundingClientRect().right;
+    then([...document.querySelectorAll("article mjx-container")].filter(node => node.checkVisibility() && (
+        node.tabIndex === 0 || (node.matches("[display=true]") ? node.scrollWidth > node.clientWidth + 1
+            : node.getBoundingClientRect().right > place(node) + 2)
+    )).map(node => node.closest("section")?.id + ": " + node.querySelector("math")?.textContent.slice(0, 60)));
+}, 50)))"""
 
 # Pairs of computed colours: every kind of text against the nearest ancestor that paints a background.
 COLOURS = """() => {

@@ -14,8 +14,8 @@ from physnn import __version__
 HERE = Path(__file__).parent
 _site = yaml.safe_load((HERE / "_config.yml").read_text(encoding="utf-8"))
 _needs_a_browser = {
-    "accessible", "jupyter_book", "moved", "offline_math", "published", "sphinx_book_theme", "sphinx_comments",
-    "sphinx_copybutton", "sphinx_togglebutton",
+    "accessible", "font_icons", "formulas", "jupyter_book", "moved", "offline_math", "published", "scripts",
+    "sphinx_book_theme", "sphinx_comments", "sphinx_copybutton", "sphinx_togglebutton",
 }  # fmt: skip
 
 sys.path.insert(0, str(HERE / "book/_ext"))

@@ -217,7 +217,7 @@ def test_the_sentence_is_the_design_s(rules):
 
 def test_the_text_has_every_prediction_of_its_designs():
     stated = re.findall(r"^\| (\d+) \|", CHAPTER.read_text("utf-8"), re.MULTILINE)
-    last = 1  # field-handover-edges has one, without a number
+    last = 2  # field-handover-edges and field-draws-edges have one each, without a number
     assert [int(number) for number in stated] == [*range(1, sum(DESIGNS.values()) + last + 1)]
     for name, count in DESIGNS.items():
         text = (ROOT / "results" / name / "design.yml").read_text("utf-8")
@@ -323,3 +323,7 @@ def test_what_the_text_says_of_the_handover_and_of_wider_searches():
     assert depths[[arm for arm in depths.index if arm.endswith("all three")]].max() < 30
     layer = finals("field-variants-edges")["10 per class: the post's layer"]
     assert layer.mean() < 50
+    again, once = finals("field-draws-edges"), finals("field-draws")
+    for arm in again:
+        assert paired_difference(again[arm], once[arm]).low < 0 < paired_difference(again[arm], once[arm]).high
+        assert again[arm].mean() < once[arm].mean()

@@ -12,7 +12,7 @@ from PIL import Image
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 from physnn.lab.figures.palette import TOKENS
-from tests.reading import CHROMIUM, COLOURS, FACTS, OVERHANG, Complaints, opened
+from tests.reading import CHROMIUM, COLOURS, CUT, FACTS, OVERHANG, Complaints, opened
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = list(parse_toc_yaml(ROOT / "_toc.yml"))
@@ -22,6 +22,7 @@ in_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PA
 
 
 WIDTHS = (1280, 360)
+SIZES = (390, 768, 1280, 1600)  # at which no formula is cut
 THEMES = ("light", "dark")
 
 
@@ -32,6 +33,7 @@ class Visit:
     facts: dict
     complaints: Complaints
     overhang: dict[int, list]  # by width
+    cut: dict[int, list]  # by width: formulas that are wider than their place
     colours: dict[str, list]  # by theme
     ground: dict[str, str]  # by theme: the page's background
     corners: dict[str, list]  # by theme: the colour in each SVG figure's corner
@@ -45,7 +47,7 @@ def visit(turn_to):
     def visit(name: str) -> Visit:
         if name not in visits:
             page, complaints = turn_to(name)
-            seen = Visit(page.evaluate(FACTS), complaints, {}, {}, {}, {})
+            seen = Visit(page.evaluate(FACTS), complaints, {}, {}, {}, {}, {})
             for theme in THEMES:
                 page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
                 seen.colours[theme] = page.evaluate(COLOURS)
@@ -55,6 +57,9 @@ def visit(turn_to):
             for width in WIDTHS:
                 page.set_viewport_size({"width": width, "height": 900})
                 seen.overhang[width] = page.evaluate(OVERHANG)
+            for width in SIZES if seen.facts["formulas"] else ():
+                page.set_viewport_size({"width": width, "height": 900})
+                seen.cut[width] = page.evaluate(CUT)
             visits[name] = seen
         return visits[name]
 
@@ -97,6 +102,19 @@ def test_every_image_has_a_caption_and_says_what_it_shows(visit, name):
         assert len(image["alt"].split()) >= 5 and not re.search(r"\.(svg|png|jpe?g)$", image["alt"]), (
             f"the alt text does not describe the picture: {image}"
         )
+
+
+@in_chromium
+@pytest.mark.parametrize("name", PAGES)
+def test_no_formula_is_cut_and_none_is_a_stop(visit, name):
+    assert not any(visit(name).cut.values()), visit(name).cut
+
+
+@in_chromium
+@pytest.mark.parametrize("name", PAGES)
+def test_mathjax_comes_where_there_is_a_formula(visit, name):
+    facts = visit(name).facts
+    assert facts["mathjax"] == bool(facts["formulas"])
 
 
 @in_chromium

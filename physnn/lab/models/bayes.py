@@ -45,7 +45,7 @@ class Recipe(Dynamics):
     law around its optimum (Daxberger et al. 2021); by the draws of a ``chain``, or of ``hmc``. ``members`` (1) are
     networks with starts, batches and noise of their own, whose probabilities are averaged: of points, a deep ensemble
     (Lakshminarayanan et al. 2017). ``scaled`` (false) multiplies the answers' logits by one number, the best one for
-    the validation images (Guo et al. 2017).
+    the validation images (Guo et al. 2017); ``softened`` (1) multiplies them by that number, whatever is best.
 
     The network has ``hidden`` layers (of 50) of :class:`Even` with tanh between, on the ``components`` (50) leading
     principal components; 0 for the pixels as they are. It is trained on ``images``, drawn by the seed, or the same for
@@ -76,13 +76,14 @@ class Recipe(Dynamics):
     thin: int = 4
     leaps: int = 50
     scaled: bool = False
+    softened: float = 1.0
     truth: tuple[float, ...] = ()
 
     @property
     def architecture(self) -> tuple:
         """What replicas must share to be computed together."""
         data = self.images, self.fixed, self.components, self.whole, self.passes, self.part, self.truth
-        draws = self.burn, self.thin, self.leaps, self.scaled
+        draws = self.burn, self.thin, self.leaps, self.scaled, self.softened
         return self.kind, self.hidden, self.members, *data, *draws, self.optimizer, self.scheme
 
     @property
@@ -122,6 +123,9 @@ def read(given: Mapping[str, Any]) -> Recipe:
     values |= {name: _whole(rest, name, least) for name, least in (("images", 1), ("passes", 1))}
     values |= {"components": _whole(rest, "components", 0, 50), "members": _whole(rest, "members", 1, 1)}
     values |= {name: switch(rest, name, False) for name in ("fixed", "whole", "scaled")}
+    values["softened"] = number(rest, "softened", 1.0)
+    if values["softened"] <= 0 or (values["scaled"] and values["softened"] != 1):
+        raise ValueError(f"softened must be above 0, and is not for what is scaled; got {values['softened']:g}")
     values |= {"part": number(rest, "part", 1.0), "truth": _truth(rest, values["fixed"])}
     if abs(values["passes"] * values["part"] - round(values["passes"] * values["part"])) > 1e-9 or values["part"] <= 0:
         raise ValueError(f"part must make a whole number of the {values['passes']} passes, got {values['part']:g}")

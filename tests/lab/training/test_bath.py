@@ -154,6 +154,16 @@ def test_scaling_is_of_the_validation_images_and_of_the_answers():
     assert scaled["factor"] == pytest.approx(plain["factor"])
 
 
+def test_softened_by_the_best_factor_is_scaled():
+    (plain,) = trained([replica("AdamW", lr_schedule="constant")], epochs=6)[-1]
+    (soft,) = trained([replica("AdamW", lr_schedule="constant", softened=plain["factor"])], epochs=6)[-1]
+    assert soft["test_nll"] == pytest.approx(plain["scaled_test_nll"]) != pytest.approx(plain["test_nll"])
+    assert soft["factor"] == pytest.approx(1, abs=1e-3) and soft["test_accuracy"] == plain["test_accuracy"]
+    (half,) = trained([replica("AdamW", lr_schedule="constant", softened=0.5)], epochs=6)[-1]
+    assert half["factor"] == pytest.approx(2 * plain["factor"], rel=1e-3)
+    assert half["corrupted_nll"] != pytest.approx(plain["corrupted_nll"])
+
+
 @pytest.mark.parametrize("arm", ["chain", "MAP"])
 def test_it_learns(arm):
     more = {"passes": 150, "images": 300, "thin": 5} if arm == "chain" else {"passes": 20, "images": 300}
@@ -240,6 +250,8 @@ def test_the_size_grows_with_the_network_and_its_members(name):
         ("MAP", {"part": 0.3}, "part must make a whole number of the 4 passes"),
         ("MAP", {"thin": 2}, "know no"),
         ("MAP", {"cold": 0.1}, "know no"),
+        ("AdamW", {"softened": 0.0}, "softened must be above 0"),
+        ("AdamW", {"softened": 0.5, "scaled": True}, "not for what is scaled"),
         ("MAP", {"width": 0.0}, "width must be above 0"),
         ("MAP", {"weight_decay": 0.1}, "is the weight decay"),
         ("AdamW", {"width": 1.0}, "not for adamw"),

@@ -125,10 +125,10 @@ def run(
 def _judged(members: Members, names: Sequence[str]) -> dict[str, Tensor]:
     """Return what is measured on the answers to some images, each of shape (R,)."""
     found: dict[str, Tensor] = {}
-    said = members.answers("validation").double()
+    said = _answers(members, "validation")
     factor = fit_scale(said, points(members.data, members.recipe.components, "validation")[1])
     for name in names:
-        answers = said if name == "validation" else members.answers(name).double()
+        answers = said if name == "validation" else _answers(members, name)
         labels = points(members.data, members.recipe.components, name)[1]
         scaled = (factor[:, None, None] * answers).log_softmax(-1)
         main = scaled if members.recipe.scaled else answers
@@ -145,6 +145,12 @@ def _judged(members: Members, names: Sequence[str]) -> dict[str, Tensor]:
             own = [value for name, value in found.items() if name.startswith(f"corrupted_{kind}_")]
             found[f"corrupted_{kind}"] = torch.stack(own).mean(0)
     return found
+
+
+def _answers(members: Members, name: str) -> Tensor:
+    """Return the log-probabilities that are answered to some images, softened if the recipe says so."""
+    answers, softened = members.answers(name).double(), members.recipe.softened
+    return answers if softened == 1 else (softened * answers).log_softmax(-1)
 
 
 def _thermal(members: Members) -> dict[str, Tensor]:
@@ -182,7 +188,7 @@ def _truth(members: Members) -> dict[str, Tensor]:
     if not own.truth:
         return {}
     true = truth(members.data, own.images, own.components, own.hidden, *own.truth)
-    said, labels = members.answers("test").double(), points(members.data, own.components, "test")[1]
+    said, labels = _answers(members, "test"), points(members.data, own.components, "test")[1]
     of_it = {"nll": float(nll(true.answers.double(), labels)), "floor": true.floor, "rhat": true.rhat}
     of_it |= {"ess": true.ess, "accepted": true.accepted}
     found = {f"truth_{name}": torch.full((len(said),), value) for name, value in of_it.items()}
