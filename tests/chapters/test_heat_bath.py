@@ -26,7 +26,10 @@ from physnn.lab.training.hmc import Hamiltonian
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTER = ROOT / "notebooks" / "heat-bath.md"
-DESIGNS = {"bath-truth": 10, "heat-bath": 13}  # and how many predictions each has
+DESIGNS = {  # and how many predictions each has
+    "bath-truth": 10, "heat-bath": 13, "bath-rates": 5, "bath-truth-edges": 3, "heat-bath-edges": 3,
+    "heat-bath-softened": 4,
+}  # fmt: skip
 
 
 def normal(*shape, seed=0):
@@ -201,6 +204,28 @@ def test_the_sentence_is_the_design_s(rules, a, d):
     assert found.startswith("five networks") == (BELOW not in (a, d))
 
 
+@pytest.fixture(scope="module")
+def tells():
+    names = {}
+    for cell in pairs.notebook(CHAPTER).cells:
+        if cell.cell_type == "code" and re.search(r"^def tells\(", cell.source, re.MULTILINE):
+            exec(cell.source, names)
+    return names["tells"]
+
+
+@pytest.mark.parametrize(
+    ("several", "words"),
+    [
+        ([(BELOW, BELOW), (ABOVE, ABOVE)], "five networks made less sure do better at both"),
+        ([(BELOW, ACROSS), (ABOVE, BELOW)], "this study does not tell"),
+        ([(BELOW, ABOVE), (ABOVE, BELOW)], "the bath's lead is more than being less sure"),
+        ([(ACROSS, ACROSS), (ABOVE, ABOVE)], "this study does not tell"),
+    ],
+)
+def test_what_is_said_of_softened_networks_is_what_the_design_fixed(tells, several, words):
+    assert tells(several).startswith(words)
+
+
 def test_the_text_has_every_prediction_of_its_designs():
     stated = re.findall(r"^\| (\d+) \|", CHAPTER.read_text("utf-8"), re.MULTILINE)
     assert [int(number) for number in stated] == [*range(1, sum(DESIGNS.values()) + 1)]
@@ -324,3 +349,33 @@ def test_what_the_text_says_of_the_temperatures():
         == cold[cold.epoch == 4].set_index("seed").kinetic.idxmax()
     )
     assert finals("heat-bath").groupby("arm").rhat.min().min() > 1.1
+
+
+def test_what_the_text_says_of_given_rates():
+    """Nearer and better mixed up to 15, hot at 40 with the lowest R-hat of all, and the schemes do not differ."""
+    rows = finals("bath-rates").groupby("arm")[["truth_variation", "rhat", "kinetic", "validation_nll"]].mean()
+    safe = ["rate 0.7", "rate 2", "rate 6", "rate 15"]
+    for column in ("truth_variation", "rhat"):
+        assert rows[column][safe].is_monotonic_decreasing
+    assert rows.rhat.idxmin() == "rate 40" and rows.kinetic["rate 40"] > 200
+    assert (rows.kinetic[safe] - 1).abs().max() < 0.01
+    assert (
+        rows.validation_nll[safe].max() - rows.validation_nll[safe].min() < 0.005 < rows.validation_nll["rate 40"] - 1
+    )
+    runs = finals("bath-rates")
+    for rate in ("0.7", "6"):
+        gap = less(runs, f"rate {rate}, the post's scheme", f"rate {rate}", "truth_variation")
+        assert gap.low < 0 < gap.high
+
+
+def test_what_the_text_says_of_wider_searches():
+    near, far, first = finals("bath-truth-edges"), finals("heat-bath-edges"), finals("heat-bath")
+    old = finals("bath-truth")
+    for arm in ("bath", "optimum", "optima of five"):
+        assert paired_difference(of(near, arm, "truth_variation"), of(old, arm, "truth_variation")).low > 0
+    chosen = {name: Study(name).tuned(Study(name).table()).lr for name in ("bath-truth-edges", "bath-truth")}
+    assert chosen["bath-truth-edges"]["bath"] < 1
+    assert set(at_edge(Study("bath-truth-edges")).index) == {"optimum", "optima of five", "Laplace, last layer"}
+    assert at_edge(Study("heat-bath-edges")).empty
+    for arm in ("ensemble, equal cost", "bath in minibatches, fivefold"):
+        assert paired_difference(of(far, arm, "test_nll"), of(first, arm, "test_nll")).high < 0
