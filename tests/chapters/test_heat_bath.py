@@ -379,3 +379,20 @@ def test_what_the_text_says_of_wider_searches():
     assert at_edge(Study("heat-bath-edges")).empty
     for arm in ("ensemble, equal cost", "bath in minibatches, fivefold"):
         assert paired_difference(of(far, arm, "test_nll"), of(first, arm, "test_nll")).high < 0
+
+
+def test_what_the_text_says_of_softened_networks():
+    """The ensemble at 0.7 is ahead of the bath at both, of that at fifteenfold cost at neither, nor in calibration."""
+    soft, first = finals("heat-bath-softened"), finals("heat-bath")
+
+    def ahead(arm, column, other):
+        return paired_difference(of(soft, arm, column), of(first, other, column))
+
+    for column in ("test_nll", "corrupted_nll"):
+        assert ahead("softened 0.7", column, "bath, fivefold").high < 0
+    assert ahead("softened 0.7", "test_nll", "bath, fifteenfold").low > 0
+    gap = ahead("softened 0.7", "corrupted_nll", "bath, fifteenfold")
+    assert gap.low < 0 < gap.high
+    assert ahead("softened 0.7", "corrupted_ece", "bath, fivefold").low > 0
+    plain = of(soft, "softened 0.7", "test_accuracy") - of(first, "ensemble, fivefold", "test_accuracy")
+    assert plain.abs().max() < 1e-3, "the same five networks, but for rounding"
