@@ -16,7 +16,15 @@ LETTERS = {
     "G": ("Green", {"free-energy", "reading-the-network"}),
     "P": (
         "numbers",
-        {"free-energy", "langevin", "optimizer-terms", "archaeology", "exploration", "reading-the-network"},
+        {
+            "free-energy",
+            "langevin",
+            "optimizer-terms",
+            "archaeology",
+            "exploration",
+            "reading-the-network",
+            "heat-bath",
+        },
     ),
     r"\lambda": (
         "curvature",
@@ -29,6 +37,7 @@ LETTERS = {
             "exploration",
             "images",
             "network-in-a-field",
+            "heat-bath",
         },
     ),
 }
