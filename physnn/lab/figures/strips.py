@@ -40,7 +40,7 @@ def strips(
         raise ValueError(f"{len(heads)} heads for {columns} columns; give one each or none")
     ((height, width),) = sizes
     tall, step = height / width, 1 + GAP
-    cell = (WIDTH - 0.1 * max(map(len, stacks))) / (columns * step)
+    cell = (WIDTH - 0.082 * max(map(len, stacks))) / (columns * step)  # what the names leave
     fig, ax = plt.subplots(figsize=(WIDTH, cell * len(stacks) * (tall + GAP) + (0.5 if heads else 0.2)))
     for i, stack in enumerate(stacks.values()):
         top = i * (tall + GAP)
