@@ -18,7 +18,10 @@ from physnn.lab.models.maker import DT, STEPS, read
 from physnn.lab.models.reversal import Pictures, fit, of_paths
 from physnn.lab.physics.machine import Machine, action, heat, walk
 from physnn.lab.physics.noising import Fade
-from physnn.lab.statistics.stats import Interval
+from physnn.lab.records.edges import at_edge
+from physnn.lab.records.finals import final_rows
+from physnn.lab.records.studies import Study
+from physnn.lab.statistics.stats import Interval, paired_difference
 from physnn.lab.training import making
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -269,3 +272,68 @@ def test_the_arms_of_the_table_have_the_numbers_that_it_says():
     for arm, recipe in design["arms"].items():
         given = {name: 0.1 if value == "search" else value for name, value in recipe.items() if name != "lr_unit"}
         assert read({"images": 10, "levels": "gray", **given}).size == shown[arm], arm
+
+
+@pytest.fixture(scope="module")
+def study():
+    return Study("generation")
+
+
+@pytest.fixture(scope="module")
+def runs(study):
+    """The final runs, by kind of pictures and arm, and by seed."""
+    rows = final_rows(study)
+    return {tuple(arm.split(": ", 1)): some.set_index("seed") for arm, some in rows.groupby("arm")}
+
+
+def less(runs, kind, first, second, column="seen_apart"):
+    return paired_difference(runs[kind, first][column], runs[kind, second][column])
+
+
+KINDS = ("3 pictures", "10 pictures", "two levels", "gray")
+
+
+def test_what_the_text_says_of_three_pictures(runs):
+    few = {arm: rows.seen_apart.mean() for (kind, arm), rows in runs.items() if kind == "3 pictures"}
+    assert less(runs, "3 pictures", "machine", "J4 = 0").high < 0 < less(runs, "3 pictures", "machine", "diffusion").low
+    assert few["diffusion"] < few["machine"] / 3  # by far
+    assert max(few["diffusion, large"], few["diffusion"], few["diffusion, no clock"]) < few["machine"]
+    assert not less(runs, "3 pictures", "machine", "pixel curves").high < 0
+    assert abs(less(runs, "3 pictures", "machine", "pixel curves").mean) < 0.25 * few["machine"]  # about as near
+
+
+def test_what_the_text_says_of_digits(runs):
+    gray, two = ({arm: rows for (kind, arm), rows in runs.items() if kind == of} for of in ("gray", "two levels"))
+    assert (
+        not less(runs, "gray", "machine", "J4 = 0").high < 0 and less(runs, "two levels", "machine", "J4 = 0").low > 0
+    )
+    assert less(runs, "gray", "machine", "normal law").low > 0
+    for kind in (gray, two):
+        assert min(kind, key=lambda arm: kind[arm].seen_apart.mean()) == "pixel curves"
+    assert less(runs, "gray", "machine", "RBM").high < 0 and less(runs, "gray", "machine", "diffusion").high < 0
+    assert two["machine"].double.mean() > 0.2
+
+
+def test_what_the_text_says_of_states_that_run_away(runs):
+    lost = {key for key, rows in runs.items() if (rows.seen_apart > 1000).any()}
+    assert lost == {("gray", "diffusion, large"), ("two levels", "diffusion, large"), ("10 pictures", "diffusion")}
+    assert all(rows.seen_apart.min() < 300 for key, rows in runs.items() if key not in lost)
+
+
+def test_what_the_text_says_of_heat_and_copies(runs):
+    for kind in KINDS:
+        rows = runs[kind, "machine"]
+        assert abs(rows.heat.mean() - rows.fallen.mean()) < 0.03 * rows.fallen.mean()
+        assert rows.half_heats.mean() < rows.irreversible.mean() / 2
+    assert runs["3 pictures", "machine"].near.mean() < runs["3 pictures", "J4 = 0"].near.mean()
+    assert runs["gray", "machine"].near.mean() > 0.8
+    assert runs["3 pictures", "machine"].double.mean() < 0.1
+
+
+def test_what_the_text_says_of_the_search(study):
+    scores = study.scores(study.table()).groupby("arm").score
+    best = scores.min()
+    few, gray = (scores.get_group(f"{kind}: machine") for kind in ("3 pictures", "gray"))
+    assert (few < best["3 pictures: J4 = 0"]).mean() > 0.5 and gray.min() > best["gray: J4 = 0"]
+    chosen = at_edge(study)
+    assert set(chosen.index) == set(Study("generation-edges").arms)
