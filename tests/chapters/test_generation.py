@@ -21,7 +21,8 @@ from physnn.lab.physics.noising import Fade
 from physnn.lab.records.edges import at_edge
 from physnn.lab.records.finals import final_rows
 from physnn.lab.records.studies import Study
-from physnn.lab.statistics.stats import Interval, paired_difference
+from physnn.lab.statistics.crossed import crossed_interval
+from physnn.lab.statistics.stats import Interval, mean_interval, paired_difference
 from physnn.lab.training import making
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -353,3 +354,37 @@ def test_what_the_text_says_of_the_search(study):
     assert (few < best["3 pictures: J4 = 0"]).mean() > 0.5 and gray.min() > best["gray: J4 = 0"]
     chosen = at_edge(study)
     assert set(chosen.index) == set(Study("generation-edges").arms)
+
+
+def test_what_the_text_says_of_other_searches(study):
+    """At 3 pictures it outlasts the search. At gray each search has it, and all together hold zero."""
+    rows = final_rows(Study("generation-draws")).set_index(["arm", "seed"])
+    assert at_edge(Study("generation-draws")).shape[0] == 2
+
+    def found(kind, column):
+        searches = [f"{kind}, draw {draw}" for draw in (1, 2, 3)]
+        return np.array([rows.loc[f"{s}: machine"][column] - rows.loc[f"{s}: J4 = 0"][column] for s in searches])
+
+    few, gray = (found(kind, "seen_apart") for kind in ("3 pictures", "gray"))
+    assert all(mean_interval(each).high < 0 for each in (*few, *gray)) and crossed_interval(few).high < 0
+    assert gray.mean(axis=1).min() > -1  # by little
+    for each in (gray, found("gray", "apart")):
+        assert crossed_interval(each).low < 0 < crossed_interval(each).high
+
+
+def test_what_the_text_says_of_bounds_and_of_wider_ranges(runs):
+    bounded, beyond = (final_rows(Study(f"generation-{name}")) for name in ("bounded", "edges"))
+    assert bounded.seen_apart.max() < 30
+    means = bounded.groupby("arm").seen_apart.mean()
+    assert means.min() > runs["gray", "diffusion"].seen_apart.mean()  # bounds alone bring neither near
+    shape = {
+        arm: rows.near.mean() for (kind, arm), rows in runs.items() if kind == "gray" and arm != "diffusion, large"
+    }
+    near = bounded.groupby("arm").near.mean()["gray: diffusion, large, bounded"]
+    assert near < shape["RBM"] < 1.2 < 1.5 < shape["pixel curves"] < shape["normal law"]
+    wider = beyond.groupby("arm").seen_apart.mean()
+    assert wider["gray: RBM"] > 20 and wider["10 pictures: RBM"] < runs["10 pictures", "RBM"].seen_apart.mean() / 2
+    assert wider["3 pictures: diffusion, no clock"] < runs["3 pictures", "diffusion, no clock"].seen_apart.mean()
+    assert set(at_edge(Study("generation-edges")).shape) == {2, 5}
+    chosen = Study("generation-edges").tuned(Study("generation-edges").table()).lr["10 pictures: RBM"]
+    assert 0.01 < chosen < 1.0  # inside the first range, and below its choice
