@@ -11,7 +11,7 @@ CHAPTERS = sorted((ROOT / "notebooks").glob("[!.]*.md"))
 LETTERS = {
     r"\kappa": ("stiffness", {"free-energy", "images", "network-in-a-field"}),
     r"\rho": ("without scale", {"dynamic-weights", "layer-terms", "reading-the-network"}),
-    r"\eta": ("noise", {"as-printed", "geometry", "langevin", "optimizer-terms"}),
+    r"\eta": ("noise", {"as-printed", "generation", "geometry", "langevin", "optimizer-terms"}),
     "D": ("Dirichlet", {"coherence"}),
     "G": ("Green", {"free-energy", "reading-the-network"}),
     "P": (

@@ -14,6 +14,7 @@ from physnn.lab.statistics import stats
 from physnn.lab.training.task import Column, column
 
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+FAR = 1.0e9  # an arm with a value beyond it, as of states that ran away, has no mean that says anything
 TITLES = {
     "runs": "runs",
     "lr": "learning rate",
@@ -52,17 +53,24 @@ class Grid:
         self.runs = self.runs.assign(**{name: values[name] for name in self.measures})
 
     def by_seed(self, measure: str) -> pd.DataFrame:
-        """Return one row per seed of the design and one column per arm; NaN where there is no finite value."""
+        """Return one row per seed of the design and one column per arm.
+
+        NaN where there is no finite value, and of an arm of which one is beyond ``FAR``.
+        """
         wide = self.runs.pivot(index="seed", columns="arm", values=measure)
-        return wide.reindex(index=self.plan["seeds"], columns=list(self.study.arms)).where(np.isfinite)
+        wide = wide.reindex(index=self.plan["seeds"], columns=list(self.study.arms)).where(np.isfinite)
+        wide.loc[:, wide.abs().max() > FAR] = np.nan
+        return wide
 
     def curve(self, arm: str) -> list[list[int | None]] | None:
         """Return the score by epoch, as shown, of the runs that reached the end: means and half-widths.
 
-        There is none where the final runs have no score, as they learn from the images that it is taken of.
+        There is none where the final runs have no score, as they learn from the images that it is taken of, and none
+        where one is beyond ``FAR``.
         """
         rows = self.curves[(self.curves.arm == arm) & self.curves.seed.isin(self.runs.seed[self.runs.arm == arm])]
-        if rows.seed.nunique() < 2 or rows[self.study.task.SCORE].isna().all():
+        scores = rows[self.study.task.SCORE]
+        if rows.seed.nunique() < 2 or scores.isna().all() or scores.abs().max() > FAR:
             return None
         shown = rows.assign(shown=self.score.scale * rows[self.study.task.SCORE])
         points = stats.summary(shown, "shown", by="epoch")

@@ -34,11 +34,19 @@ class Denoiser(nn.Module):
         return self.outer(F.silu(self.inner(given)))
 
     @torch.no_grad()
-    def walk(self, fade: Fade, amplitude: float, x: Tensor, generator: torch.Generator) -> Tensor:
-        """Go back from noise (n, N); return the pictures that it guesses at the end, of shape (n, N)."""
+    def walk(
+        self, fade: Fade, amplitude: float, x: Tensor, generator: torch.Generator, *, bounded: bool = False
+    ) -> Tensor:
+        """Go back from noise (n, N); return the pictures that it guesses at the end, of shape (n, N).
+
+        Beyond the states that it was trained on a guess can grow with the state, and then a few states run away.
+        ``bounded`` cuts each guess to what there is to guess: pictures from -1 to 1, of a network without a clock by
+        the largest lead as far.
+        """
         guess, leads = x, fade.leads.tolist() if self.clock else [1.0] * fade.steps
+        bound = (1.0 if self.clock else float(fade.leads.max())) if bounded else torch.inf
         for k in range(fade.steps, 0, -1):
-            guess = self(x / amplitude, torch.full((len(x), 1), k / fade.steps))
+            guess = self(x / amplitude, torch.full((len(x), 1), k / fade.steps)).clamp(-bound, bound)
             x = x - fade.dt * (x - leads[k - 1] * amplitude * guess)
             if k > 1:
                 x = x + (2 * fade.dt) ** 0.5 * torch.randn(x.shape, generator=generator)

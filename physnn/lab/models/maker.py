@@ -25,7 +25,8 @@ class Recipe:
       before they fade, and gone for the share ``gone`` (0.1) at the end. ``quartic`` is J4 times the square of the
       amplitude, at least 0. ``hidden`` (0) more units begin as copies of pixels, in their order, at most as many as
       there are. ``stages`` (1), a divisor of 200, are machines of which each is at work for an equal part of the time.
-    - ``diffusion``: ``amplitude``, ``hold``, ``gone``, ``hidden`` units, ``clock`` (true), and ``steps`` of training.
+    - ``diffusion``: ``amplitude``, ``hold``, ``gone``, ``hidden`` units, ``clock`` (true), whether its guesses are
+      ``bounded`` (false), and ``steps`` of training.
     - ``boltzmann``: ``hidden`` units and ``steps``.
     - ``normal`` and ``copula`` have nothing to choose.
     """
@@ -42,6 +43,7 @@ class Recipe:
     hidden: int = 0
     stages: int = 1
     clock: bool = True
+    bounded: bool = False
     steps: int = 0
 
     @property
@@ -90,7 +92,7 @@ def read(given: Mapping[str, Any]) -> Recipe:
                 f"amplitude must be above 0, and quartic at least 0, got {values['amplitude']}, {values.get('quartic')}"
             )
     if values["model"] == "diffusion":
-        values["clock"] = switch(rest, "clock", True)
+        values |= {"clock": switch(rest, "clock", True), "bounded": switch(rest, "bounded", False)}
     if wrong := {name: value for name, value in counts.items() if type(value) is not int or value < least[name]}:
         raise ValueError(f"{', '.join(wrong)} must be whole numbers, at least {[least[k] for k in wrong]}, got {wrong}")
     if values["model"] == "machine" and (counts["hidden"] > PIXELS or STEPS % counts["stages"]):

@@ -71,7 +71,7 @@ def others(
         return Boltzmann(pictures, generator=generator, gray=gray, **free).draw(recipe.made, generator)
     network = denoiser.train(pictures, recipe.fade, recipe.amplitude, clock=recipe.clock, seed=seed, **free)
     start = recipe.fade.noise(recipe.made, PIXELS, generator)
-    return network.walk(recipe.fade, recipe.amplitude, start, generator)
+    return network.walk(recipe.fade, recipe.amplitude, start, generator, bounded=recipe.bounded)
 
 
 def _with_copies(pictures: Tensor, hidden: int) -> Tensor:

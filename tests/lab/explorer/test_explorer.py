@@ -14,7 +14,7 @@ import yaml
 
 from physnn.lab import explorer as package
 from physnn.lab.explorer import explorer, page, read_grids
-from physnn.lab.explorer.grid import packed, write
+from physnn.lab.explorer.grid import FAR, packed, write
 from physnn.lab.records.provenance import RESULTS, recording_minutes
 from physnn.lab.statistics import stats
 from tests.reading import CHROMIUM, OVERHANG, Complaints, opened, served
@@ -170,7 +170,7 @@ def test_the_tables_hold_every_arm_and_what_stats_says(site, name):
         ends = ends.assign(**{"error_*": ends.filter(like="error_").mean(axis=1)})
         for cell, measure in zip(cells[-len(grid.measures) :], grid.measures, strict=True):
             values = grid.columns[measure].scale * ends[measure].where(np.isfinite).dropna()
-            if len(values) > 1:
+            if len(values) > 1 and values.abs().max() <= FAR:
                 assert cell == write(stats.mean_interval(values), grid.columns[measure].decimals)
             else:
                 assert cell in ("–", "diverged", "one run")
@@ -201,6 +201,20 @@ def test_small_and_large_means_are_written_with_a_power_of_ten():
     assert write(stats.Interval(-0.00205, -0.003, -0.001, 9), None) == "−2.05 [−3.00,\xa0−1.00] ×10⁻³"
     assert write(stats.Interval(0.0, 0.0, 0.0, 9), None) == "0.000 [0.000,\xa00.000]"
     assert write(stats.Interval(1.5e6, 1e6, 2e6, 9), None) == "1.50 [1.00,\xa02.00] ×10⁶"
+
+
+def test_an_arm_with_a_value_that_is_far_away_has_no_mean(small):
+    grid = read_grids(small)["a<b"]
+    far = (grid.runs.arm == "MLP: plain") & (grid.runs.seed == grid.plan["seeds"][-1])
+    grid.runs = grid.runs.assign(test_accuracy=grid.runs.test_accuracy.mask(far, 2e9))
+    values = grid.by_seed("test_accuracy")
+    assert values["MLP: plain"].isna().all() and values["MLP: as printed"].notna().all()
+    assert grid.numbers().test_accuracy["MLP: plain"] == "–"
+    assert grid.curve("MLP: plain") is not None
+    grid.curves = grid.curves.assign(
+        validation_accuracy=grid.curves.validation_accuracy.mask(grid.curves.epoch == 1, -2e9)
+    )
+    assert grid.curve("MLP: plain") is None
 
 
 def test_what_has_not_run_is_left_out_and_what_diverged_is_said(small):

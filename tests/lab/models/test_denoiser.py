@@ -32,6 +32,24 @@ def test_it_makes_both_pictures_it_was_given():
         assert min(found) > 0.25 and sum(found) > 0.85, clock
 
 
+def test_bounded_guesses_do_not_run_away():
+    """A network that says three times the state takes everything away, but for its bounds."""
+    for clock in (True, False):
+        network = Denoiser(4, 8, clock=clock)
+        network.forward = lambda x, time: 3 * x
+        start = FADE.noise(50, 4, torch.Generator().manual_seed(1))
+        free, bounded = (
+            network.walk(FADE, 4.0, start, torch.Generator().manual_seed(2), bounded=b) for b in (False, True)
+        )
+        assert free.abs().max() > 100 and bounded.abs().max() < (1 if clock else FADE.leads.max()) + 1e-6
+
+
+def test_what_is_within_its_bounds_is_the_same_with_them():
+    network, start = trained(True), FADE.noise(50, 4, torch.Generator().manual_seed(1))
+    free, bounded = (network.walk(FADE, 4.0, start, torch.Generator().manual_seed(2), bounded=b) for b in (False, True))
+    assert (free - bounded).abs().max() < 0.5 and bounded.abs().max() <= 1
+
+
 def test_a_seed_is_all_that_it_depends_on():
     one, two, other = trained(True, steps=3), trained(True, steps=3), trained(True, 1, steps=3)
     assert torch.equal(one.inner.weight, two.inner.weight)

@@ -136,6 +136,7 @@ def test_sizes_are_those_of_what_is_fitted():
         ({"hidden": 65}, "hidden must be at most 64, and stages divide 200"),
         ({"stages": 3}, "hidden must be at most 64, and stages divide 200"),
         ({"clock": True}, r"machine knows no \['clock'\]"),
+        ({"bounded": True}, r"machine knows no \['bounded'\]"),
     ],
 )
 def test_a_recipe_that_is_not_understood(change, message):
