@@ -18,6 +18,7 @@ from pathlib import Path
 GLUE = re.compile(r"\{glue:\w+\}`(?:([^`]*)::)?([^`:]+)(?::([^`]*))?`")  # another document, the name, the form
 FILE = "values.json"
 LIVE = "live-"  # begins the name of what a chapter itself has computed
+TOOK = "minutes"  # names how long it took, which is the same for two runs by chance alone
 
 Value = bool | int | float | str
 
@@ -54,7 +55,7 @@ def _parsed(text: str) -> dict[str, Values]:
 def parted(text: str, book: dict[str, Value], other: dict[str, Value]) -> Values:
     """Part the numbers that a chapter's text names by what the book and another run of it have glued."""
     named = dict.fromkeys(name for document, name, _ in GLUE.findall(text) if not document and name in book)
-    fixed = {name for name in named if other.get(name) == book[name] and not name.startswith(LIVE)}
+    fixed = {name for name in named if other.get(name) == book[name] and name != TOOK and not name.startswith(LIVE)}
     box = re.search(r"^:::\{admonition\}[^\n]*\n:class: brief\n.*?^:::$", text, re.MULTILINE | re.DOTALL)
     shown = {name for _, name, _ in GLUE.findall(box[0])} if box else set()
     return Values(

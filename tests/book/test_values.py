@@ -22,6 +22,8 @@ def test_numbers_are_parted_by_what_another_run_has():
     other = BOOK | {"minutes": "0.1", "loss": 0.7}
     assert values.parted(text, BOOK, other) == Values({"best": "97 %", "number": 4}, {"minutes": "1.5"})
     assert values.parted(text, BOOK, {}) == Values({}, {"best": "97 %", "minutes": "1.5"})
+    as_long = BOOK | {"minutes": BOOK["minutes"]}  # two runs that took as long by chance
+    assert values.parted(text, BOOK, as_long).run == {"minutes": "1.5"}
 
 
 def test_a_pair_shows_what_is_recorded(folder):
