@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import __main__ as bench
 from benchmarks import drift
-from book.figures import card, opening
+from book.figures import card, icon, opening
 from book.tools import (
     back,
     build,
@@ -34,6 +34,7 @@ COMMANDS = {
     claims: ([], "board"),
     drift: (["1"], "environment"),
     epub: ([], "epub"),
+    icon: ([], "sync_playwright"),
     opening: ([], "Study"),
     pairs: ([], "write"),
     plain_sphinx: (["--python", sys.executable], "build"),
