@@ -56,7 +56,7 @@ def fronted(board: Board) -> Claim | None:
 def caption(board: Board) -> str:
     """Return the caption, its finding first."""
     holds, fails, n = len(board.of("holds")), len(board.of("fails")), len(board.claims)
-    text = f"{holds} of the post's {n} claims and questions hold{'s' * (holds == 1)}"
+    text = f"Of the post's {n} claims and questions {holds} hold{'s' * (holds == 1)}"
     text += f", and {fails} fail{'s' * (fails == 1)}."
     if board.works:
         counted = {verdict: sum(each.verdict == verdict for _, each in board.works) for verdict in ("holds", "part")}

@@ -30,7 +30,10 @@ SECTIONS = {  # the post's heading, what the page calls it, and a sentence about
     ),
     "Potential Benefits": ("Its potential benefits", ""),
     "Challenges": ("Its challenges", "The post names them itself, in fairness to it."),
-    "Research Questions": ("Its research questions", "A question holds if its answer is yes."),
+    "Research Questions": (
+        "Its research questions",
+        "Each question is read as the claim that its title suggests, and holds where the measurements say yes.",
+    ),
     "": ("What it says in passing", "Statements about the parts, from the text between its formulas."),
 }
 

@@ -62,6 +62,8 @@ def _counted(board: Board) -> tuple[str, str]:
     ]
     text = f"claims and questions of the post {'holds as it stands' if holds == 1 else 'hold as they stand'}"
     others = [", ".join(others[:-1]) + " and " + others[-1]] if len(others) > 1 else others
+    if holds > 1 and all(claim.section == "Challenges" for claim in board.of("holds")):
+        text += f", {'both' if holds == 2 else 'all'} of them difficulties that it names itself"
     return f"{holds} of {n}", f"{text}; {others[0]}." if others else f"{text}."
 
 
