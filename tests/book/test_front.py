@@ -60,6 +60,14 @@ def test_the_first_fact_counts_the_verdicts(judged, number, text):
     assert first[0] == number and first[1].endswith(text)
 
 
+@pytest.mark.parametrize(("section", "said"), [("Challenges", True), ("Experimental Results", False)])
+def test_that_only_its_own_difficulties_hold_is_said(section, said):
+    made = board(["holds", "fails", "holds"])
+    made = replace(made, claims=[replace(each, section=section) for each in made.claims])
+    text = front.answer(made)
+    assert ("hold as they stand, both of them difficulties that it names itself; 1 fails." in text) == said
+
+
 def test_a_fact_has_its_number_in_short_and_its_interval_in_the_text():
     facts = re.findall(r"^- \*\*(.+?)\*\* (.+)$", front.answer(board(["fails"], ["holds"])), re.MULTILINE)
     assert facts[1:] == [("91.2 against 94.5 %", "are right: 91.23 [91.10,\xa091.40] %, over 7 seeds.")] * 2
