@@ -113,7 +113,7 @@ REST = """() => {
 FACTS = r"""() => {
     const article = document.querySelector("article");
     const prose = article.cloneNode(true);
-    prose.querySelectorAll("code, pre, script, style, mjx-container").forEach(node => node.remove());
+    prose.querySelectorAll("code, pre, script, noscript, style, mjx-container").forEach(node => node.remove());
     return {
         formulas: article.querySelectorAll(".math").length,
         mathjax: Boolean(window.MathJax),

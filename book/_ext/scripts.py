@@ -10,6 +10,7 @@ from pathlib import Path
 
 LIBRARY = re.compile(r"<script[^>]*>\n/\* BEGIN (bokeh[\w-]*)\.min\.js \*/.*?</script>", re.DOTALL)
 LEVEL = re.compile(r'<script[^>]*>\s*Bokeh\.set_log_level\("info"\);\s*</script>')  # which is the library's own, too
+SEARCH = "/searchtools.js"
 LATER = re.compile(
     r"<script(?= )(?! defer)([^>]*/(?:doctools|sphinx_highlight|clipboard\.min|copybutton|togglebutton|design-tabs|"
     r"sphinx-book-theme)\.js[^>]*></script>)"
@@ -41,7 +42,9 @@ def mend(text: str, up: str) -> tuple[str, dict[str, str]]:
         return f'<script defer src="{up}_static/{name}"></script>'
 
     text = LEVEL.sub("", LIBRARY.sub(share, text))
-    return LATER.sub(r"<script defer\1", text), libraries
+    if SEARCH not in text:  # whose own scripts call these at once
+        text = LATER.sub(r"<script defer\1", text)
+    return text, libraries
 
 
 def setup(app):

@@ -83,4 +83,5 @@
   }
   addEventListener("keydown", event => event.key === "Escape" && hide());
   addEventListener("resize", hide);
+  addEventListener("scroll", () => link && place(), {passive: true});  // as a focus that was out of sight makes it
 })();

@@ -24,6 +24,8 @@ from book.tools.project import HERE, read_yaml
 TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
 # What has a number of its own: a formula's label, a figure's name as a cell's option or as a directive's.
 NUMBERED = re.compile(r"^\$\$ *\((?P<eq>eq-[\w-]+)\)$|^(?: {4}|:)name:\s*(?P<fig>[\w-]+)$", re.MULTILINE)
+# What a build puts in the place of a directive, so far as it has a number.
+MADE = {"```{include} answer.md": "```{figure} verdicts.svg\n:name: fig-verdicts"}
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,10 @@ def _places(root: Path, texts: dict[str, str]) -> dict[str, tuple[str, str]]:
     seen: Counter[tuple[str, str]] = Counter()
     found = {}
     for page, chapter in _pages(root):
-        for match in NUMBERED.finditer(texts.get(page, "")):
+        text = texts.get(page, "")
+        for include, made in MADE.items():
+            text = text.replace(include, made)
+        for match in NUMBERED.finditer(text):
             kind = str(match.lastgroup)
             seen[kind, chapter] += 1
             found[match[kind]] = page, f"{chapter}.{seen[kind, chapter]}" if chapter else str(seen[kind, chapter])

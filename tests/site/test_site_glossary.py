@@ -63,6 +63,7 @@ def test_the_keyboard_reads_a_definition_and_escape_closes_it(page, width):
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Tab")
     title = page.locator(TERM).nth(3).get_attribute("title")
+    page.wait_for_function(WITHIN)  # once it has been scrolled to
     assert page.evaluate(SEEN) and page.evaluate(SAID) == title and page.evaluate(WITHIN)
     page.keyboard.press("Escape")
     assert not page.evaluate(SEEN)
