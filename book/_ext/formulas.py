@@ -49,7 +49,8 @@ def broken(visit):
 
     def several(self, node):
         parts = pieces(node.astext())
-        if node.get("nowrap") or r"\\" in node.astext() or len(parts) < 2:
+        lines = any(r"\\" in part and r"\begin" not in part for part in parts)  # of a formula without an environment
+        if node.get("nowrap") or lines or len(parts) < 2:
             return visit(self, node)
         self.body.append(self.starttag(node, "div", CLASS="math notranslate nohighlight several"))
         begin, end = self.builder.config.mathjax_display

@@ -96,6 +96,7 @@ def test_a_formula_is_written_twice_and_a_line_of_several_may_break(extension):
     for whole in (r"a = b", r"a \\ b \qquad c", r"\begin{gathered} a \qquad b \end{gathered}"):
         assert written(whole) == "set"
     assert written(r"a \qquad b", nowrap=True) == "set"
+    assert written(r"a \qquad \begin{gathered} b \\ c \end{gathered}").count("<div>") == 2
 
 
 def test_icons_that_nobody_shows_are_left_out(extension):
