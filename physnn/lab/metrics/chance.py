@@ -13,8 +13,10 @@ def moran_moments(field: Tensor, dims: int = 2) -> tuple[Tensor, Tensor]:
     :math:`b = m_4/m_2^2`, the mean is :math:`-1/(n-1)` and
 
     .. math::
-        \mathbb E[I^2] = \frac{1}{W^2}\Bigl[2W\,\frac{n-b}{n-1} + 4(Q-W)\,\frac{2b-n}{(n-1)(n-2)}
-        + (W^2 + 2W - 4Q)\,\frac{3(n-2b)}{(n-1)(n-2)(n-3)}\Bigr]
+        \begin{aligned}
+        \mathbb E[I^2] = \frac{1}{W^2}\Bigl[ & 2W\,\frac{n-b}{n-1} + 4(Q-W)\,\frac{2b-n}{(n-1)(n-2)} \\
+        & + (W^2 + 2W - 4Q)\,\frac{3(n-2b)}{(n-1)(n-2)(n-3)}\Bigr]
+        \end{aligned}
 
     the three counts being those of pairs of pairs that share two places, one, and none. Source: Cliff and Ord (1981),
     the variance under randomization. Shapes as in :func:`physnn.lab.metrics.fields.moran`; NaN for a constant field.

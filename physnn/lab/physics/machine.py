@@ -96,9 +96,10 @@ def heat(machine: Machine, start: Tensor, end: Tensor, dt: float) -> Tensor:
     r"""Return the heat that steps from ``start`` to ``end``, (..., N), give to the bath, of shape (...), in kT.
 
     .. math::
-        Q = \ln\frac{P(x \to x')}{P(x' \to x)}
-        = \tfrac12 (x - x') \cdot \bigl(\nabla V(x) + \nabla V(x')\bigr)
-        + \tfrac{dt}{4}\bigl(|\nabla V(x')|^2 - |\nabla V(x)|^2\bigr)
+        \begin{aligned}
+        Q = \ln\frac{P(x \to x')}{P(x' \to x)} = {} & \tfrac12 (x - x') \cdot \bigl(\nabla V(x) + \nabla V(x')\bigr) \\
+        & + \tfrac{dt}{4}\bigl(|\nabla V(x')|^2 - |\nabla V(x)|^2\bigr)
+        \end{aligned}
 
     By this definition the integral fluctuation theorem holds at any step: with the density :math:`p` of the first
     states, and any density :math:`r` at all of the last ones,

@@ -37,10 +37,11 @@ def reversed_paths(
     r"""Return means over dissolving pictures (n, 64): how irreversible their paths are, and half of the heats.
 
     .. math::
-        \ln \frac{P_0(\omega)}{\tilde P_\theta(\omega)}
-        = \tfrac12 \bigl(Q_0(\omega) + Q_\theta(\omega)\bigr)
-        + \int \bigl(\tfrac14 |\nabla V_\theta|^2 - \tfrac14 |\nabla V_0|^2
+        \begin{aligned}
+        \ln \frac{P_0(\omega)}{\tilde P_\theta(\omega)} = {} & \tfrac12 \bigl(Q_0(\omega) + Q_\theta(\omega)\bigr) \\
+        & + \int \bigl(\tfrac14 |\nabla V_\theta|^2 - \tfrac14 |\nabla V_0|^2
         - \tfrac12 \Delta V_\theta + \tfrac12 \Delta V_0\bigr)\,dt
+        \end{aligned}
 
     in small steps, for a path :math:`\omega`, with the heats Q that the trap and the machine would emit along it. The
     source keeps the heats alone; the rest is as large in general, and only where both forces are one it is none.
