@@ -44,7 +44,7 @@ def reversed_paths(
         \end{aligned}
 
     in small steps, for a path :math:`\omega`, with the heats Q that the trap and the machine would emit along it. The
-    source keeps the heats alone; the rest is as large in general, and only where both forces are one it is none.
+    heats are not all of it: the rest is as large in general, and only where both forces are one it is none.
     """
     fade, p = recipe.fade, recipe.amplitude * _with_copies(pictures, recipe.hidden).double()
     path, part = fade.paths(p, generator), STEPS // recipe.stages
