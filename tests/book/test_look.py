@@ -18,6 +18,17 @@ def test_stylesheet_and_figures_share_their_colours():
         }
 
 
+def test_every_rule_of_the_stylesheet_ends():
+    """One brace too few, and all that follows is of print alone; a comment at the top level begins a block of rules."""
+    css = (ROOT / "book/static/physnn.css").read_text()
+    depth = 0
+    for comment, brace in re.findall(r"(/\*.*?\*/)|([{}])", css, re.DOTALL):
+        depth += {"{": 1, "}": -1}.get(brace, 0)
+        assert depth >= 0
+        assert depth == 0 or not comment.startswith("/*\n"), comment
+    assert depth == 0
+
+
 def test_fonts_are_small_and_licensed():
     fonts = ROOT / "book/static/fonts"
     assert sum(font.stat().st_size for font in fonts.glob("*.woff2")) < 400_000
