@@ -78,7 +78,11 @@
       if (each !== link) keep(each, false);
       later();
     });
-    each.addEventListener("focus", () => each.matches(":focus-visible") && show(each));
+    each.addEventListener("focus", () => {
+      if (!each.matches(":focus-visible")) return;
+      show(each);
+      each.scrollIntoView({block: "nearest"});  // by itself a link on two lines may stay below the window
+    });
     each.addEventListener("blur", hide);
   }
   addEventListener("keydown", event => event.key === "Escape" && hide());
