@@ -36,6 +36,7 @@ said.startup = {pageReady: () => document.fonts.ready.then(() => MathJax.startup
   new ResizeObserver(() => { if (width !== (width = innerWidth)) fit(); }).observe(document.body);
   addEventListener("toggle", fit, true);
   fit();
+  dispatchEvent(new Event("resize"));  // the theme makes stops of what scrolls, and formulas have their width by now
 })};
 window.MathJax = said;}""".replace("LEAST", str(LEAST))
 # The source of a formula is not shown where it is not set; MathML stands there instead.

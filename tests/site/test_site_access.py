@@ -49,7 +49,10 @@ AUDIT = """async themes => {
     }
     return found;
 }"""
-SETTLED = "() => [...document.querySelectorAll('pre')].every(n => n.scrollWidth <= n.clientWidth || n.tabIndex === 0)"
+SETTLED = (
+    "() => [...document.querySelectorAll('pre, .pst-scrollable-table-container')]"
+    ".every(n => n.scrollWidth <= n.clientWidth || n.tabIndex === 0)"
+)
 # What else depends on the width of the window.
 NARROW = """() => axe.run(document, {resultTypes: ["violations"], runOnly: [
     "scrollable-region-focusable", "target-size", "aria-hidden-focus", "button-name", "link-name", "label",
